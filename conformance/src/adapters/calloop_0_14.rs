@@ -1,0 +1,18 @@
+//! calloop 0.14.5, as released.
+
+use ::calloop_0_14 as calloop;
+
+#[path = "calloop_api.rs"]
+mod api;
+
+pub use api::Calloop as Calloop014;
+
+use crate::adapter::{Capabilities, Capability};
+
+const NAME: &str = "calloop-0.14";
+const VERSION: &str = "0.14.5";
+
+fn capabilities() -> Capabilities {
+    // A capacity of zero is offered, and timers are documented without a word on equal deadlines.
+    api::COMMON.with(&[Capability::EqualDeadlinesFifo, Capability::Rendezvous])
+}

@@ -1,0 +1,17 @@
+//! `calloop-ref`, the reference loop.
+
+use ::calloop_ref as calloop;
+
+#[path = "calloop_api.rs"]
+mod api;
+
+pub use api::Calloop as CalloopRef;
+
+use crate::adapter::{Capabilities, Capability};
+
+const NAME: &str = "calloop-ref";
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+fn capabilities() -> Capabilities {
+    api::COMMON.with(&[Capability::EqualDeadlinesFifo, Capability::Rendezvous])
+}

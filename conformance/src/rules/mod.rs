@@ -1,0 +1,13 @@
+//! The rules that any loop can be held to, a file for each group.
+
+use crate::adapter::Adapter;
+use crate::rule::Case;
+
+mod timer;
+
+/// Every rule with its test for one loop, in the order of the specification.
+pub fn cases<A: Adapter>() -> Vec<Case> {
+    let mut cases = Vec::new();
+    cases.extend(timer::cases::<A>());
+    cases
+}
