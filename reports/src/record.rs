@@ -31,7 +31,7 @@ pub struct Record {
 }
 
 /// The machine and its tools.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
     /// The operating system and its kernel's version.
     pub system: String,

@@ -123,7 +123,7 @@ fn epoll_pwait2(
         sec: i64,
         nsec: i64,
     }
-    let limit = KernelTimespec { sec: limit.tv_sec, nsec: limit.tv_nsec as i64 };
+    let limit = KernelTimespec { sec: limit.tv_sec, nsec: limit.tv_nsec };
     // SAFETY: `buffer` is writable for its length in entries of `epoll_event`, whose layout
     // rustix' `Event` has; `limit` outlives the call; no mask is passed, so its size is not read.
     let count = unsafe {
