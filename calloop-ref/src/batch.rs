@@ -9,7 +9,6 @@ use crate::interest::Readiness;
 use crate::reactor::Expiry;
 use crate::registry::{Registration, Target};
 use crate::sys::Events;
-use crate::sys::sync::Arc;
 use crate::token::{Addressee, KernelKey, Token};
 use crate::wake::WakeNode;
 
@@ -32,7 +31,7 @@ pub(crate) struct Batch {
     /// What `before_sleep` hooks asked for.
     pub(crate) synthetic: VecDeque<(Readiness, Token)>,
     /// Woken nodes, with the token each was registered under when it was taken.
-    pub(crate) woken: VecDeque<(Arc<WakeNode>, Token)>,
+    pub(crate) woken: VecDeque<(WakeNode, Token)>,
     /// What the kernel reported in a wait before the last one.
     overdue: VecDeque<(KernelKey, Readiness, u64)>,
     /// What the kernel reported in the last wait, as it stands in the kernel's buffer ...

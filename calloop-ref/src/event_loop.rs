@@ -16,8 +16,7 @@ use crate::registry::Target;
 use crate::signal::LoopSignal;
 use crate::slots::Key;
 use crate::source::EventIterator;
-use crate::sys::sync::Arc;
-use crate::token::Token;
+use crate::token::{KernelKey, Token};
 use crate::wake::WakeNode;
 
 /// An event loop: it waits for its sources to be ready and calls their callbacks.
@@ -64,7 +63,7 @@ pub struct EventLoop<'l, Data> {
 
 #[derive(Default)]
 struct Scratch {
-    nodes: VecDeque<Arc<WakeNode>>,
+    nodes: VecDeque<WakeNode>,
     /// The sources whose `before_sleep` was called for the present wait.
     hooked: Vec<Key>,
     events: Vec<(Readiness, Token)>,
@@ -79,11 +78,9 @@ impl<'l, Data> EventLoop<'l, Data> {
     /// What the operating system answers, for instance when the limit of open files is reached.
     pub fn try_new() -> Result<Self> {
         let reactor = Reactor::new()?;
-        let wakeup = WakeNode::new();
-        wakeup.bind(reactor.queue(), WAKEUP)?;
         Ok(EventLoop {
+            signal: LoopSignal::new(reactor.wakeup().clone()),
             shared: Rc::new(Shared::new(reactor)),
-            signal: LoopSignal::new(wakeup),
             batch: Batch::new(),
             scratch: Scratch::default(),
         })
@@ -248,7 +245,7 @@ impl<'l, Data> EventLoop<'l, Data> {
         reactor.queue().wake_up(&mut self.scratch.nodes);
         let mut woken_up = false;
         for node in self.scratch.nodes.drain(..) {
-            if Arc::ptr_eq(&node, self.signal.node()) {
+            if node.is(reactor.wakeup()) {
                 node.answer();
                 woken_up = true;
             } else if let Some(token) = node.token() {
@@ -270,7 +267,7 @@ impl<'l, Data> EventLoop<'l, Data> {
     fn settle_own_events(&mut self) {
         for position in 0..self.batch.events.len() {
             match self.batch.events.get(position).0 {
-                crate::token::KernelKey::ALARM => self.shared.reactor.alarm_went_off(),
+                KernelKey::ALARM => self.shared.reactor.alarm_went_off(),
                 _ => self.shared.reactor.queue().notifier().clear(),
             }
         }
@@ -346,9 +343,6 @@ impl<'l, Data> EventLoop<'l, Data> {
     }
 }
 
-/// The registration of [`LoopSignal::wakeup`], which no source has.
-const WAKEUP: Token = Token { index: u32::MAX, sub_id: 0, epoch: u64::MAX };
-
 /// A dispatch that goes on; its end shows to an outer poller what is left to do.
 struct Dispatching<'a, 'l, Data> {
     event_loop: &'a mut EventLoop<'l, Data>,
@@ -371,11 +365,11 @@ impl<Data> Drop for Dispatching<'_, '_, Data> {
 }
 
 /// A woken node whose source is being called; ends that however the call ends.
-struct Delivery(Arc<WakeNode>);
+struct Delivery(WakeNode);
 
 impl Delivery {
     #[inline]
-    fn begin(node: Arc<WakeNode>) -> Self {
+    fn begin(node: WakeNode) -> Self {
         node.begin_delivery();
         Delivery(node)
     }

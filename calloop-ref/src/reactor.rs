@@ -15,7 +15,7 @@ use crate::sys::sync::Arc;
 use crate::sys::{Alarm, Backend, Notifier};
 use crate::timer_heap::{TimerHeap, TimerKey};
 use crate::token::{KernelKey, Token};
-use crate::wake::{Notify, WakeQueue};
+use crate::wake::{Notify, WakeNode, WakeQueue};
 
 /// Who is to be told that a deadline has passed.
 #[derive(Debug)]
@@ -37,6 +37,8 @@ pub(crate) struct IoEntry {
 pub(crate) struct Reactor {
     backend: std::sync::Arc<Backend>,
     queue: Arc<WakeQueue>,
+    /// Woken by [`LoopSignal`](crate::LoopSignal): it ends a wait and belongs to no source.
+    wakeup: WakeNode,
     timers: RefCell<TimerHeap<Instant, Expiry>>,
     ios: RefCell<Slab<IoEntry>>,
     /// Tells an adapter from an earlier one in the same place.
@@ -61,10 +63,13 @@ struct Embedding {
 impl Reactor {
     pub(crate) fn new() -> io::Result<Rc<Self>> {
         let backend = Backend::new()?;
-        let notifier = Notifier::new(&backend)?;
+        let queue = WakeQueue::new(Notifier::new(&backend)?);
+        let wakeup = WakeNode::new();
+        wakeup.bind(&queue, Token { index: u32::MAX, sub_id: 0, epoch: u64::MAX })?;
         Ok(Rc::new(Reactor {
             backend: std::sync::Arc::new(backend),
-            queue: WakeQueue::new(notifier),
+            queue,
+            wakeup,
             timers: RefCell::new(TimerHeap::new()),
             ios: RefCell::new(Slab::new()),
             next_guard: Cell::new(0),
@@ -78,6 +83,10 @@ impl Reactor {
 
     pub(crate) fn queue(&self) -> &Arc<WakeQueue> {
         &self.queue
+    }
+
+    pub(crate) fn wakeup(&self) -> &WakeNode {
+        &self.wakeup
     }
 
     // Timers.
@@ -227,6 +236,8 @@ impl Reactor {
 impl Drop for Reactor {
     fn drop(&mut self) {
         self.queue.close();
+        // Else a signal handle that is kept would keep the notifier's descriptor open.
+        let _ = self.wakeup.unbind();
     }
 }
 

@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::sys;
 use crate::wake::WakeNode;
 
 /// A handle to stop or wake up a loop, from any thread.
@@ -30,16 +29,16 @@ use crate::wake::WakeNode;
 #[derive(Clone)]
 pub struct LoopSignal {
     stop: Arc<AtomicBool>,
-    wakeup: sys::sync::Arc<WakeNode>,
+    wakeup: WakeNode,
 }
 
 impl LoopSignal {
-    pub(crate) fn new(wakeup: sys::sync::Arc<WakeNode>) -> Self {
+    pub(crate) fn new(wakeup: WakeNode) -> Self {
         LoopSignal { stop: Arc::default(), wakeup }
     }
 
-    /// Has [`EventLoop::run`](crate::EventLoop::run) or
-    /// [`block_on`](crate::EventLoop::block_on) return once the present dispatch is over.
+    /// Has [`EventLoop::run`](crate::EventLoop::run), or `block_on`, return once the present
+    /// dispatch is over.
     ///
     /// It does not wake the loop: a loop that sleeps notices when something else wakes it, for
     /// instance [`wakeup`](Self::wakeup). A stop before `run` or `block_on` began is forgotten.
@@ -59,10 +58,6 @@ impl LoopSignal {
 
     pub(crate) fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn node(&self) -> &sys::sync::Arc<WakeNode> {
-        &self.wakeup
     }
 }
 

@@ -34,7 +34,7 @@ use crate::token::Token;
 
 /// Woken since it last answered.
 const PINGED: u8 = 1;
-/// Nobody is left who could wake it; stays set.
+/// Nobody is left who could wake it, which its source has not been told.
 const CLOSED: u8 = 2;
 /// On a queue, or in the hands of whoever is about to put it there or to deliver it. Only who set
 /// this bit may link the node.
@@ -46,11 +46,14 @@ pub(crate) trait Notify {
     fn notify(&self);
 }
 
-/// Something that can be woken from any thread, registered with at most one loop at a time.
-pub(crate) struct WakeNode<N: Notify = Notifier> {
+/// Something that can be woken from any thread, registered with at most one loop at a time. Clones
+/// are the same node.
+pub(crate) struct WakeNode<N: Notify = Notifier>(Arc<Node<N>>);
+
+struct Node<N: Notify> {
     flags: AtomicU8,
     /// The node that was queued before this one, while queued.
-    next: AtomicPtr<WakeNode<N>>,
+    next: AtomicPtr<Node<N>>,
     /// The token's slot and sub-id, and its epoch; zero while unregistered. Two words that the
     /// loop reads without the lock: if a registration with another loop tears them, the epoch,
     /// which is unique in the process, is not live in the loop that reads.
@@ -72,31 +75,36 @@ pub(crate) struct Answer {
 }
 
 impl<N: Notify> WakeNode<N> {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(WakeNode {
+    pub(crate) fn new() -> Self {
+        WakeNode(Arc::new(Node {
             flags: AtomicU8::new(0),
             next: AtomicPtr::new(ptr::null_mut()),
             place: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
             unanswered: AtomicBool::new(false),
             queue: Mutex::new(None),
-        })
+        }))
+    }
+
+    /// Whether both are the same node.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Has the source called in the loop's next dispatch; wake-ups before that coalesce.
     #[inline]
-    pub(crate) fn wake(self: &Arc<Self>) {
+    pub(crate) fn wake(&self) {
         self.raise(PINGED);
     }
 
     /// Tells the source that nobody is left to wake it.
-    pub(crate) fn close(self: &Arc<Self>) {
+    pub(crate) fn close(&self) {
         self.raise(CLOSED);
     }
 
     #[inline]
-    fn raise(self: &Arc<Self>, flag: u8) {
-        if self.flags.fetch_or(flag | QUEUED, Ordering::AcqRel) & QUEUED == 0 {
+    fn raise(&self, flag: u8) {
+        if self.0.flags.fetch_or(flag | QUEUED, Ordering::AcqRel) & QUEUED == 0 {
             let registration = self.lock();
             self.link_or_yield(registration.as_ref());
         }
@@ -105,11 +113,7 @@ impl<N: Notify> WakeNode<N> {
     /// Registers the node with a loop. A wake-up from before is passed on.
     ///
     /// Fails with `AlreadyExists` while it is registered with a loop that lives.
-    pub(crate) fn bind(
-        self: &Arc<Self>,
-        queue: &Arc<WakeQueue<N>>,
-        token: Token,
-    ) -> io::Result<()> {
+    pub(crate) fn bind(&self, queue: &Arc<WakeQueue<N>>, token: Token) -> io::Result<()> {
         let mut registration = self.lock();
         if registration.as_ref().is_some_and(|queue| !queue.is_closed()) {
             return Err(io::Error::new(
@@ -126,7 +130,7 @@ impl<N: Notify> WakeNode<N> {
     /// Renews the registration under another token.
     ///
     /// Fails with `NotFound` when there is none.
-    pub(crate) fn rebind(self: &Arc<Self>, token: Token) -> io::Result<()> {
+    pub(crate) fn rebind(&self, token: Token) -> io::Result<()> {
         let registration = self.lock();
         let queue = registration.as_ref().ok_or_else(not_registered)?;
         self.set_token(token);
@@ -139,35 +143,35 @@ impl<N: Notify> WakeNode<N> {
     /// Fails with `NotFound` when there is none.
     pub(crate) fn unbind(&self) -> io::Result<()> {
         let mut registration = self.lock();
-        self.epoch.store(0, Ordering::Relaxed);
+        self.0.epoch.store(0, Ordering::Relaxed);
         registration.take().map(drop).ok_or_else(not_registered)
     }
 
     /// The token it is registered under, `None` while it is not registered.
     #[inline]
     pub(crate) fn token(&self) -> Option<Token> {
-        let place = self.place.load(Ordering::Relaxed);
-        let epoch = self.epoch.load(Ordering::Relaxed);
+        let place = self.0.place.load(Ordering::Relaxed);
+        let epoch = self.0.epoch.load(Ordering::Relaxed);
         (epoch != 0).then_some(Token { index: (place >> 16) as u32, sub_id: place as u16, epoch })
     }
 
     fn set_token(&self, token: Token) {
         let place = u64::from(token.index) << 16 | u64::from(token.sub_id);
-        self.place.store(place, Ordering::Relaxed);
-        self.epoch.store(token.epoch, Ordering::Relaxed);
+        self.0.place.store(place, Ordering::Relaxed);
+        self.0.epoch.store(token.epoch, Ordering::Relaxed);
     }
 
     /// To be called before the node's source is told of the wake-up.
     #[inline]
     pub(crate) fn begin_delivery(&self) {
-        self.unanswered.store(true, Ordering::Relaxed);
+        self.0.unanswered.store(true, Ordering::Relaxed);
     }
 
     /// What the source has to act on. From here on a wake-up counts as a new one.
     #[inline]
     pub(crate) fn answer(&self) -> Answer {
-        self.unanswered.store(false, Ordering::Relaxed);
-        let flags = self.flags.fetch_and(!(PINGED | QUEUED), Ordering::AcqRel);
+        self.0.unanswered.store(false, Ordering::Relaxed);
+        let flags = self.0.flags.swap(0, Ordering::AcqRel);
         Answer { pinged: flags & PINGED != 0, closed: flags & CLOSED != 0 }
     }
 
@@ -175,27 +179,27 @@ impl<N: Notify> WakeNode<N> {
     /// the node, because a composite source kept it back, it is queued again, as the readiness of a
     /// level-triggered descriptor would be.
     #[inline]
-    pub(crate) fn end_delivery(self: &Arc<Self>) {
-        if self.unanswered.load(Ordering::Relaxed) {
+    pub(crate) fn end_delivery(&self) {
+        if self.0.unanswered.load(Ordering::Relaxed) {
             self.put_back();
         }
     }
 
     /// Gives up a node that was taken from a queue but cannot be delivered: it goes to the queue
     /// of its present registration, if there is one and it has something to tell.
-    pub(crate) fn put_back(self: &Arc<Self>) {
+    pub(crate) fn put_back(&self) {
         let registration = self.lock();
-        self.unanswered.store(false, Ordering::Relaxed);
-        self.flags.fetch_and(!QUEUED, Ordering::AcqRel);
+        self.0.unanswered.store(false, Ordering::Relaxed);
+        self.0.flags.fetch_and(!QUEUED, Ordering::AcqRel);
         if let Some(queue) = &*registration {
             self.pass_on(queue);
         }
     }
 
     /// Queues the node if it has something to tell and nobody else is at it.
-    fn pass_on(self: &Arc<Self>, queue: &Arc<WakeQueue<N>>) {
-        if self.flags.load(Ordering::Acquire) & (PINGED | CLOSED) != 0
-            && self.flags.fetch_or(QUEUED, Ordering::AcqRel) & QUEUED == 0
+    fn pass_on(&self, queue: &Arc<WakeQueue<N>>) {
+        if self.0.flags.load(Ordering::Acquire) & (PINGED | CLOSED) != 0
+            && self.0.flags.fetch_or(QUEUED, Ordering::AcqRel) & QUEUED == 0
         {
             self.link_or_yield(Some(queue));
         }
@@ -206,21 +210,27 @@ impl<N: Notify> WakeNode<N> {
     /// The caller holds the lock, so that a registration that starts meanwhile finds the flags as
     /// they will stay.
     #[inline]
-    fn link_or_yield(self: &Arc<Self>, queue: Option<&Arc<WakeQueue<N>>>) {
+    fn link_or_yield(&self, queue: Option<&Arc<WakeQueue<N>>>) {
         if !queue.is_some_and(|queue| queue.link(self)) {
-            self.flags.fetch_and(!QUEUED, Ordering::AcqRel);
+            self.0.flags.fetch_and(!QUEUED, Ordering::AcqRel);
         }
     }
 
     #[inline]
     fn lock(&self) -> MutexGuard<'_, Option<Arc<WakeQueue<N>>>> {
         // Nothing panics while it is held.
-        self.queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.0.queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
 fn not_registered() -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, "the source is not registered with an event loop")
+}
+
+impl<N: Notify> Clone for WakeNode<N> {
+    fn clone(&self) -> Self {
+        WakeNode(self.0.clone())
+    }
 }
 
 impl<N: Notify> fmt::Debug for WakeNode<N> {
@@ -232,21 +242,21 @@ impl<N: Notify> fmt::Debug for WakeNode<N> {
 /// The nodes that were woken since a loop last looked, and whether it sleeps.
 pub(crate) struct WakeQueue<N: Notify = Notifier> {
     /// Null for *empty*, one of the two marks below, or the node queued last.
-    head: AtomicPtr<WakeNode<N>>,
+    head: AtomicPtr<Node<N>>,
     notifier: N,
 }
 
 /// The loop waits in the kernel; who replaces this must notify it.
-fn asleep<N: Notify>() -> *mut WakeNode<N> {
+fn asleep<N: Notify>() -> *mut Node<N> {
     ptr::without_provenance_mut(1)
 }
 
 /// The loop is gone.
-fn closed<N: Notify>() -> *mut WakeNode<N> {
+fn closed<N: Notify>() -> *mut Node<N> {
     ptr::without_provenance_mut(2)
 }
 
-fn is_node<N: Notify>(head: *mut WakeNode<N>) -> bool {
+fn is_node<N: Notify>(head: *mut Node<N>) -> bool {
     head.addr() > 2
 }
 
@@ -276,7 +286,7 @@ impl<N: Notify> WakeQueue<N> {
 
     /// Ends the sleep and moves the queued nodes, oldest first, to the end of `batch`.
     #[inline]
-    pub(crate) fn wake_up(&self, batch: &mut VecDeque<Arc<WakeNode<N>>>) {
+    pub(crate) fn wake_up(&self, batch: &mut VecDeque<WakeNode<N>>) {
         // The plain load keeps the word shared with the wakers where nothing happened.
         if !self.head.load(Ordering::Relaxed).is_null() {
             self.take(ptr::null_mut(), batch);
@@ -297,7 +307,7 @@ impl<N: Notify> WakeQueue<N> {
     }
 
     /// Leaves `mark` in place of the queue and appends what it held to `batch`.
-    fn take(&self, mark: *mut WakeNode<N>, batch: &mut VecDeque<Arc<WakeNode<N>>>) {
+    fn take(&self, mark: *mut Node<N>, batch: &mut VecDeque<WakeNode<N>>) {
         let mut head = self.head.swap(mark, Ordering::AcqRel);
         let start = batch.len();
         while is_node(head) {
@@ -305,14 +315,15 @@ impl<N: Notify> WakeQueue<N> {
             // swap took the whole list, so that this is the one place to give it back.
             let node = unsafe { Arc::from_raw(head.cast_const()) };
             head = node.next.load(Ordering::Relaxed);
-            batch.push_back(node);
+            batch.push_back(WakeNode(node));
         }
         batch.make_contiguous()[start..].reverse();
     }
 
     /// Puts a node whose `QUEUED` bit the caller has set on the queue; `false` if it is closed.
     #[inline]
-    fn link(&self, node: &Arc<WakeNode<N>>) -> bool {
+    fn link(&self, node: &WakeNode<N>) -> bool {
+        let node = &node.0;
         let new = Arc::into_raw(node.clone()).cast_mut();
         let mut head = self.head.load(Ordering::Relaxed);
         loop {

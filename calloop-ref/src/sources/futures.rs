@@ -46,7 +46,6 @@ use super::ping::PingError;
 use super::turn::{STEPS_PER_TURN_MAX, Woken, forward_registration};
 use crate::interest::Readiness;
 use crate::source::{EventSource, PostAction};
-use crate::sys;
 use crate::token::Token;
 use crate::wake::WakeNode;
 
@@ -88,7 +87,7 @@ struct Unfinished(RefCell<Slab<Option<Task<()>>>>);
 struct RunQueue {
     runnables: Mutex<VecDeque<Runnable>>,
     arrived: Condvar,
-    node: sys::sync::Arc<WakeNode>,
+    node: WakeNode,
 }
 
 /// Makes an executor and a scheduler for it.

@@ -27,7 +27,6 @@ use super::turn::{Woken, forward_registration};
 use crate::error::source_error;
 use crate::interest::Readiness;
 use crate::source::{EventSource, PostAction};
-use crate::sys;
 use crate::token::Token;
 use crate::wake::WakeNode;
 
@@ -52,7 +51,7 @@ pub struct Ping {
 
 /// What all clones share; its drop is the last one's.
 struct Closing {
-    node: sys::sync::Arc<WakeNode>,
+    node: WakeNode,
 }
 
 impl Ping {

@@ -30,7 +30,6 @@ use super::turn::{STEPS_PER_TURN_MAX, Woken, forward_registration};
 use crate::error::source_error;
 use crate::interest::Readiness;
 use crate::source::{EventSource, PostAction};
-use crate::sys;
 use crate::token::Token;
 use crate::wake::WakeNode;
 
@@ -48,7 +47,7 @@ pub struct StreamSource<S: Stream + Unpin> {
 }
 
 /// The waker of the stream.
-struct WakeSource(sys::sync::Arc<WakeNode>);
+struct WakeSource(WakeNode);
 
 impl Wake for WakeSource {
     fn wake(self: Arc<Self>) {

@@ -5,7 +5,6 @@ use std::io;
 use std::ops::ControlFlow;
 
 use crate::poll::Poll;
-use crate::sys::sync::Arc;
 use crate::token::{Token, TokenFactory};
 use crate::wake::{Answer, WakeNode};
 
@@ -16,7 +15,7 @@ pub(crate) const STEPS_PER_TURN_MAX: usize = 1024;
 /// The source's end of a wake node: registers it, and ends the registration when dropped.
 #[derive(Debug)]
 pub(crate) struct Woken {
-    node: Arc<WakeNode>,
+    node: WakeNode,
 }
 
 impl Woken {
@@ -24,7 +23,7 @@ impl Woken {
         Woken { node: WakeNode::new() }
     }
 
-    pub(crate) fn node(&self) -> &Arc<WakeNode> {
+    pub(crate) fn node(&self) -> &WakeNode {
         &self.node
     }
 
@@ -76,7 +75,7 @@ impl Drop for Woken {
 }
 
 /// Wakes a node when dropped.
-struct WakeAgain<'a>(&'a Arc<WakeNode>);
+struct WakeAgain<'a>(&'a WakeNode);
 
 impl Drop for WakeAgain<'_> {
     fn drop(&mut self) {
