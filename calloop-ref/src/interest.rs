@@ -32,11 +32,6 @@ impl Interest {
     pub const WRITE: Interest = Interest { readable: false, writable: true };
     /// Both directions.
     pub const BOTH: Interest = Interest { readable: true, writable: true };
-
-    #[inline]
-    pub(crate) fn is_empty(self) -> bool {
-        !self.readable && !self.writable
-    }
 }
 
 /// The readiness of a source, as the kernel reported it.

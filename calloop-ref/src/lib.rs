@@ -117,14 +117,14 @@
 //!
 //! # Systems
 //!
-//! Linux and Android (epoll, kernel 2.6.27 or later; timeouts of less than a millisecond take one
-//! system call from 5.11 on and two before), macOS, FreeBSD, NetBSD, OpenBSD and DragonFly (kqueue).
+//! Linux and Android (epoll, kernel 2.6.27 or later; a wait with a time limit takes one system call
+//! from 5.11 on and two before), macOS, FreeBSD, NetBSD, OpenBSD and DragonFly (kqueue).
 //! Signals are on Linux and Android only.
 
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-// In reading order: what is above does not use what is below.
+// In reading order: nothing uses what is below it (a test of the workspace sees to that).
 pub mod error;
 mod interest;
 mod slots;
@@ -134,25 +134,27 @@ mod token;
 mod sys;
 mod wake;
 
-mod poll;
 mod reactor;
+
+mod poll;
+mod source;
 
 mod dispatcher;
 mod macros;
-mod source;
 
-mod batch;
 mod registry;
 
-mod handle;
+mod batch;
 mod idle;
+pub mod io;
 mod signal;
+
+mod handle;
+
+mod event_loop;
 
 #[cfg(feature = "block_on")]
 mod block_on;
-mod event_loop;
-
-pub mod io;
 mod sources;
 
 pub use dispatcher::Dispatcher;

@@ -12,10 +12,10 @@ use slab::Slab;
 
 use crate::interest::Readiness;
 use crate::sys::sync::Arc;
-use crate::sys::{Alarm, Backend, Notifier};
+use crate::sys::{Alarm, Backend, Notifier, Notify};
 use crate::timer_heap::{TimerHeap, TimerKey};
 use crate::token::{KernelKey, Token};
-use crate::wake::{Notify, WakeNode, WakeQueue};
+use crate::wake::{WakeNode, WakeQueue};
 
 /// Who is to be told that a deadline has passed.
 #[derive(Debug)]

@@ -26,10 +26,10 @@ use std::fmt;
 use std::io;
 use std::ptr;
 
-use crate::sys::Notifier;
 use crate::sys::sync::{
     Arc, AtomicBool, AtomicPtr, AtomicU8, AtomicU64, Mutex, MutexGuard, Ordering,
 };
+use crate::sys::{Notifier, Notify};
 use crate::token::Token;
 
 /// Woken since it last answered.
@@ -39,12 +39,6 @@ const CLOSED: u8 = 2;
 /// On a queue, or in the hands of whoever is about to put it there or to deliver it. Only who set
 /// this bit may link the node.
 const QUEUED: u8 = 4;
-
-/// Wakes a loop that waits in the kernel.
-pub(crate) trait Notify {
-    /// Makes the current wait return, or else the next one.
-    fn notify(&self);
-}
 
 /// Something that can be woken from any thread, registered with at most one loop at a time. Clones
 /// are the same node.

@@ -148,10 +148,11 @@ fn event_data(key: KernelKey) -> epoll::EventData {
 }
 
 fn event_flags(interest: Interest, mode: Mode) -> epoll::EventFlags {
+    let is_empty = !interest.readable && !interest.writable;
     let mut flags = match mode {
         // epoll reports errors and hang-ups asked or not; without an interest the source could
         // never make a level-triggered one go away.
-        Mode::Level if interest.is_empty() => epoll::EventFlags::ET,
+        Mode::Level if is_empty => epoll::EventFlags::ET,
         Mode::Level => epoll::EventFlags::empty(),
         Mode::Edge => epoll::EventFlags::ET,
         Mode::OneShot => epoll::EventFlags::ONESHOT,

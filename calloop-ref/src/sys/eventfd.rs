@@ -5,10 +5,9 @@ use std::os::fd::OwnedFd;
 
 use rustix::event::{EventfdFlags, eventfd};
 
-use super::Backend;
+use super::{Backend, Notify};
 use crate::interest::{Interest, Mode};
 use crate::token::KernelKey;
-use crate::wake::Notify;
 
 /// An eventfd that the backend watches edge-triggered, so that a wake-up costs one write and no
 /// read ever: each write is an edge of its own (eventfd(2), epoll(7)).

@@ -20,7 +20,8 @@ use crate::token::KernelKey;
 /// that a 32-bit system has no room for in a filter.
 #[derive(Debug)]
 pub(crate) struct Backend {
-    kqueue: Arc<OwnedFd>,
+    /// Shared with the notifier, where that is an event of the kqueue itself.
+    pub(super) kqueue: Arc<OwnedFd>,
     table: Mutex<Table>,
 }
 
@@ -116,10 +117,6 @@ impl Backend {
             self.forget(fd)?;
         }
         Ok(())
-    }
-
-    pub(crate) fn kqueue(&self) -> &Arc<OwnedFd> {
-        &self.kqueue
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {

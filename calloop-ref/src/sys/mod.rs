@@ -10,7 +10,7 @@
 //!   [`EVENTS_PER_WAIT_MAX`] events and returns after the timeout at the earliest, `Interrupted`
 //!   excepted. No system call but the one that waits.
 //! * `Events::{new, len, get, clear}`: what a wait reported, by position, in the kernel's order.
-//! * `Notifier::{new, notify, clear}`: makes a wait return, from any thread. It reports under
+//! * `Notifier::{new, clear}`, which is [`Notify`]: makes a wait return, from any thread. It reports under
 //!   [`KernelKey::NOTIFIER`](crate::token::KernelKey::NOTIFIER); `clear` is called when it did.
 //! * `Alarm::{new, set}`: makes the backend's own descriptor readable at a later time, for a loop
 //!   that another poller watches. It reports under
@@ -85,3 +85,9 @@ pub(crate) mod signalfd;
 /// How many events one wait takes. The kernel keeps the others, in order, for the next wait, so
 /// that no descriptor can starve another however many are ready.
 pub(crate) const EVENTS_PER_WAIT_MAX: usize = 1024;
+
+/// Wakes a loop that waits in the kernel. A trait, so that a model can stand in for the kernel.
+pub(crate) trait Notify {
+    /// Makes the current wait return, or else the next one.
+    fn notify(&self);
+}

@@ -6,10 +6,9 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::{FdFlags, fcntl_setfd};
 
-use super::Backend;
+use super::{Backend, Notify};
 use crate::interest::{Interest, Mode};
 use crate::token::KernelKey;
-use crate::wake::Notify;
 
 /// A pipe to the loop itself, watched level-triggered and emptied whenever it was reported.
 #[derive(Debug)]

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use rustix::event::kqueue::{Event, EventFilter, EventFlags, UserDefinedFlags, UserFlags, kevent};
 
-use super::Backend;
-use crate::wake::Notify;
+use super::{Backend, Notify};
 
 /// An event that a program triggers itself (kqueue(2)): no descriptor, nothing to read back.
 #[derive(Debug)]
@@ -18,7 +17,7 @@ pub(crate) struct Notifier {
 
 impl Notifier {
     pub(crate) fn new(backend: &Backend) -> io::Result<Self> {
-        let notifier = Notifier { kqueue: backend.kqueue().clone() };
+        let notifier = Notifier { kqueue: backend.kqueue.clone() };
         // Cleared when reported: edge-triggered.
         notifier.submit(EventFlags::ADD | EventFlags::CLEAR, UserFlags::NOINPUT)?;
         Ok(notifier)
