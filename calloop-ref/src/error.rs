@@ -91,7 +91,7 @@ impl<T> StdError for InsertError<T> {
 }
 
 impl<T> From<InsertError<T>> for Error {
-    fn from(error: InsertError<T>) -> Self {
+    fn from(error: InsertError<T>) -> Error {
         error.error
     }
 }

@@ -17,7 +17,9 @@ impl<'i> Idle<'i> {
     pub(crate) fn new<F: 'i>(callback: Rc<IdleCallback<F>>) -> Self {
         Idle { callback }
     }
+}
 
+impl Idle<'_> {
     /// Cancels the callback: it does not run, and what it captured is dropped now.
     ///
     /// Harmless when it has run, and from inside itself.

@@ -208,7 +208,7 @@ impl<F: AsFd, E> Drop for Generic<F, E> {
     }
 }
 
-impl<F: AsFd + fmt::Debug, E: fmt::Debug> fmt::Debug for Generic<F, E> {
+impl<F: fmt::Debug + AsFd, E: fmt::Debug> fmt::Debug for Generic<F, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Generic")
             .field("file", &self.file)

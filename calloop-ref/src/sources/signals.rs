@@ -217,7 +217,7 @@ impl Signals {
     ///
     /// Of kind `InvalidInput` for SIGKILL and SIGSTOP, which nobody can block; and what
     /// signalfd(2) answers. The mask is then as before.
-    pub fn new(signals: &[Signal]) -> crate::Result<Self> {
+    pub fn new(signals: &[Signal]) -> crate::Result<Signals> {
         let watched = checked(signals)?;
         let reader = SignalReader::new(&set_of(&watched))?;
         let mask = ThreadMask::of_this_thread();
