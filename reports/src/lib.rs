@@ -1,5 +1,12 @@
 //! Records of conformance and measurements, and what is made of them.
+//!
+//! [`record`] is the schema, [`store`] reads and writes it, [`ratio`] sets measurements side by
+//! side, and `html` (feature `render`) makes a page of a record.
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "render")]
+pub mod html;
+pub mod ratio;
 pub mod record;
+pub mod store;

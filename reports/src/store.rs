@@ -1,0 +1,160 @@
+//! Records and pages as files: read with clear errors, written whole or not at all.
+
+use std::fmt;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::record::{Record, SCHEMA};
+
+/// Why a file could not be read or written; its text names the file and the mend.
+#[derive(Debug)]
+pub struct StoreError {
+    path: PathBuf,
+    problem: Problem,
+}
+
+#[derive(Debug)]
+enum Problem {
+    Read(io::Error),
+    Write(io::Error),
+    NotJson(serde_json::Error),
+    NotARecord,
+    Schema(u64),
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.display();
+        match &self.problem {
+            Problem::Read(error) => write!(f, "cannot read {path}: {error}"),
+            Problem::Write(error) => write!(f, "cannot write {path}: {error}"),
+            Problem::NotJson(error) => {
+                write!(f, "{path} is not a whole record: {error}; make it anew with `suite`")
+            }
+            Problem::NotARecord => {
+                write!(f, "{path} is JSON, but not a record of the suite: it has no `schema`")
+            }
+            Problem::Schema(found) => write!(
+                f,
+                "{path} has schema {found}, and this suite reads up to {SCHEMA}: use the suite \
+                 that wrote it, or a newer one"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.problem {
+            Problem::Read(error) | Problem::Write(error) => Some(error),
+            Problem::NotJson(error) => Some(error),
+            Problem::NotARecord | Problem::Schema(_) => None,
+        }
+    }
+}
+
+/// Writes a file whole: under another name first, then renamed. What was there stays if it fails.
+///
+/// # Errors
+///
+/// If the directory cannot be made or the file not written.
+pub fn write_whole(path: &Path, contents: &[u8]) -> Result<(), StoreError> {
+    let write = || -> io::Result<()> {
+        let directory = match path.parent() {
+            Some(directory) if directory != Path::new("") => directory,
+            _ => Path::new("."),
+        };
+        fs::create_dir_all(directory)?;
+        let mut file = tempfile::NamedTempFile::new_in(directory)?;
+        file.write_all(contents)?;
+        file.as_file().sync_all()?;
+        // Readable like any other file; a temporary one is its owner's alone.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+        }
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    write().map_err(|error| StoreError { path: path.into(), problem: Problem::Write(error) })
+}
+
+impl Record {
+    /// Reads a record.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read, is no record, or has a newer schema.
+    pub fn read(path: &Path) -> Result<Record, StoreError> {
+        let fail = |problem| StoreError { path: path.into(), problem };
+        let text = fs::read(path).map_err(|error| fail(Problem::Read(error)))?;
+        let value: serde_json::Value =
+            serde_json::from_slice(&text).map_err(|error| fail(Problem::NotJson(error)))?;
+        match value.get("schema").and_then(serde_json::Value::as_u64) {
+            None => Err(fail(Problem::NotARecord)),
+            Some(schema) if schema > u64::from(SCHEMA) => Err(fail(Problem::Schema(schema))),
+            Some(_) => serde_json::from_value(value).map_err(|error| fail(Problem::NotJson(error))),
+        }
+    }
+
+    /// Writes it, whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), StoreError> {
+        let mut text = serde_json::to_vec_pretty(self).expect("a record has only text keys");
+        text.push(b'\n');
+        write_whole(path, &text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_reads_as_it_was_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("new/record.json");
+        let record = Record { schema: SCHEMA, suite: "0.1.0".into(), ..Record::default() };
+        record.write(&path).unwrap();
+        assert_eq!(Record::read(&path).unwrap(), record);
+    }
+
+    #[test]
+    fn what_is_no_record_is_refused_by_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("record.json");
+        let refusal = |text: &str| {
+            fs::write(&path, text).unwrap();
+            Record::read(&path).unwrap_err().to_string()
+        };
+        for (text, expected) in [
+            ("", "not a whole record"),
+            ("{\"schema\": 1, \"suite\": ", "not a whole record"),
+            ("{\"schema\": 1}", "not a whole record"),
+            ("[]", "has no `schema`"),
+            ("{\"schema\": 999}", "has schema 999"),
+        ] {
+            let message = refusal(text);
+            assert!(message.contains(expected), "{message}");
+            assert!(message.contains("record.json"), "{message}");
+        }
+        let gone = Record::read(&directory.path().join("gone")).unwrap_err().to_string();
+        assert!(gone.contains("cannot read"), "{gone}");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_leaves_the_old_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("record.json");
+        fs::write(&file, "old").unwrap();
+        let under_a_file = file.join("record.json");
+        assert!(write_whole(&under_a_file, b"new").is_err());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "old");
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 1, "no temporary file is left");
+    }
+}
