@@ -194,6 +194,7 @@ impl Adapter for Calloop {
         self.event_loop.handle()
     }
 
+    #[inline]
     fn dispatch(&mut self, timeout: Option<Duration>) -> Result<(), Failure> {
         Ok(self.event_loop.dispatch(timeout, &mut self.context)?)
     }
