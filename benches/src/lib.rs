@@ -1,1 +1,44 @@
-//! x
+//! What an event costs, loop by loop, against the kernel's own floor.
+//!
+//! A [workload] says what is done, for instance to ping a loop and dispatch it, and is
+//! written once for every loop that has a [conformance adapter](conformance::adapter), with its
+//! floor beside it: the same work on bare system calls or std's own structures. An
+//! [engine] is a loop or those floors; a [`Bench`] is one workload on one engine, and
+//! checks after every operation that each event came once, so that a loop cannot be fast by losing
+//! them.
+//!
+//! [`builtin`] lists the benchmarks of the loops that come with the suite and [`of`] those of any
+//! other adapter, [`select`] picks from them, [`quick`](quick()) measures them side by side:
+//!
+//! ```
+//! use benches::{Settings, builtin, quick, select};
+//!
+//! let benches = select(builtin(), &["ping"], &["calloop-ref"])?;
+//! # let settings = Settings { rounds: 1, sample: std::time::Duration::from_micros(100) };
+//! # let _ = Settings::default();
+//! let outcome = quick(&benches, &settings, |progress| eprintln!("{}", progress.workload))?;
+//! for measurement in &outcome.measurements {
+//!     let (engine, time) = (&measurement.engine.name, measurement.median().unwrap());
+//!     eprintln!("{engine}: {time:.0} {}/{}", measurement.unit, measurement.per);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! `cargo bench -p benches` runs the same benchmarks under criterion. README.md says how to add an
+//! engine or a workload, METHODOLOGY.md how it is measured and what to beware of.
+
+#![deny(unsafe_code)]
+
+pub mod engine;
+mod processors;
+mod quick;
+pub mod raw;
+mod select;
+pub mod tally;
+pub mod timing;
+pub mod workload;
+pub mod workloads;
+
+pub use self::engine::{Bench, builtin, of};
+pub use self::quick::{Faulty, Outcome, Progress, Settings, quick};
+pub use self::select::{Unknown, select};

@@ -1,0 +1,102 @@
+//! What a workload is: an operation, done again and again, and how many events it has to bring.
+
+use std::fmt;
+use std::rc::Rc;
+
+use conformance::adapter::{Adapter, Capability, Failure};
+use reports::record::Subject;
+
+use crate::tally::{Fault, Tally};
+
+/// What a workload does, in words and numbers.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// Its name, as `ready`.
+    pub name: &'static str,
+    /// Its size or sizes, as `ready=100`; empty if it has none.
+    pub parameters: String,
+    /// What one operation does, in a sentence.
+    pub about: &'static str,
+    /// What a time is given for, as `event`.
+    pub per: &'static str,
+    /// How many of that there are in one operation.
+    pub units: u64,
+    /// How many events the callbacks have to see in one operation.
+    pub events: u64,
+    /// What a loop has to have.
+    pub needs: &'static [Capability],
+    /// What the floor is made of.
+    pub floor: Subject,
+}
+
+impl Spec {
+    /// The name with the parameters, as `ready/ready=100`.
+    pub fn id(&self) -> String {
+        match self.parameters.as_str() {
+            "" => self.name.to_string(),
+            parameters => format!("{}/{parameters}", self.name),
+        }
+    }
+}
+
+/// A floor that is made of std's own structures, as an engine.
+pub fn std_floor(name: &str) -> Subject {
+    Subject { name: name.to_string(), version: "std".to_string() }
+}
+
+/// Work to be measured, on any loop and by hand.
+///
+/// What prepares the work is not measured, the operation is. It does nothing but use the loop, and
+/// its callbacks nothing but report to the tally.
+pub trait Workload: Copy + Send + Sync + 'static {
+    /// What it does.
+    fn spec(self) -> Spec;
+
+    /// Prepares it on a loop.
+    ///
+    /// # Errors
+    ///
+    /// What the loop answers.
+    fn on<A: Adapter>(self, tally: Rc<Tally>) -> Result<Run, Failure>;
+
+    /// Prepares the same work by hand, with nothing that it does not need.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system answers.
+    fn floor(self, tally: Rc<Tally>) -> Result<Run, Failure>;
+}
+
+/// A workload that was prepared on an engine.
+pub struct Run(Box<dyn FnMut(u64) -> Result<(), Fault>>);
+
+impl Run {
+    /// Joins an operation and the tally of its events, which is settled after each.
+    pub fn new<F>(tally: Rc<Tally>, mut operation: F) -> Self
+    where
+        F: FnMut() -> Result<(), Failure> + 'static,
+    {
+        Run(Box::new(move |operations| {
+            for _ in 0..operations {
+                operation()?;
+                tally.settle()?;
+            }
+            Ok(())
+        }))
+    }
+
+    /// Does so many operations.
+    ///
+    /// # Errors
+    ///
+    /// At the first that did not do what it should.
+    pub fn repeat(&mut self, operations: u64) -> Result<(), Fault> {
+        (self.0)(operations)
+    }
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run").finish_non_exhaustive()
+    }
+}

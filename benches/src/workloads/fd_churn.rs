@@ -1,0 +1,90 @@
+//! Descriptors that come and go among many that stay: the cost of a registration.
+
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::time::Duration;
+
+use conformance::adapter::{Adapter, Capability, Failure, Interest, Mode, Next};
+
+use crate::raw::{self, Poller};
+use crate::tally::Tally;
+use crate::workload::{Run, Spec, Workload};
+
+/// How many come and go before a dispatch shows that they are gone.
+const PAIRS: u64 = 100;
+
+/// The number of an event that must not come.
+const WRONG: u64 = u64::MAX;
+
+#[derive(Copy, Clone)]
+pub(super) struct FdChurn {
+    pub(super) live: u64,
+}
+
+impl FdChurn {
+    /// Those that stay; only the first is ready.
+    fn descriptors(self) -> Result<Vec<OwnedFd>, Failure> {
+        (0..self.live).map(|number| raw::eventfd(u32::from(number == 0))).collect()
+    }
+}
+
+impl Workload for FdChurn {
+    fn spec(self) -> Spec {
+        Spec {
+            name: "fd-churn",
+            parameters: format!("live={}", self.live),
+            about: "a ready descriptor duplicated, inserted, removed and closed, 100 times, then \
+                    a dispatch that finds another",
+            per: "pair",
+            units: PAIRS,
+            events: 1,
+            needs: &[Capability::Level],
+            floor: raw::subject(),
+        }
+    }
+
+    fn on<A: Adapter>(self, tally: Rc<Tally>) -> Result<Run, Failure> {
+        let mut event_loop = A::new()?;
+        let handle = event_loop.handle();
+        let seen = tally.clone();
+        let insert = move |fd, number| {
+            let tally = seen.clone();
+            A::insert_fd(&handle, fd, Interest::Read, Mode::Level, move |_, _, _| {
+                tally.saw(number);
+                Next::Continue
+            })
+        };
+        for (fd, number) in self.descriptors()?.into_iter().zip(0..) {
+            insert(fd, number)?;
+        }
+        let handle = event_loop.handle();
+        let original = raw::eventfd(1)?;
+        Ok(Run::new(tally.clone(), move || {
+            for _ in 0..PAIRS {
+                let source = insert(raw::duplicate(&original)?, WRONG)?;
+                A::remove(&handle, source);
+            }
+            event_loop.dispatch(Some(Duration::ZERO))
+        }))
+    }
+
+    fn floor(self, tally: Rc<Tally>) -> Result<Run, Failure> {
+        let mut poller = Poller::new()?;
+        let descriptors = self.descriptors()?;
+        for (fd, number) in descriptors.iter().zip(0..) {
+            poller.add(fd, number)?;
+        }
+        let original = raw::eventfd(1)?;
+        Ok(Run::new(tally.clone(), move || {
+            // They have to stay open.
+            let _ = &descriptors;
+            for _ in 0..PAIRS {
+                let fd = raw::duplicate(&original)?;
+                poller.add(&fd, WRONG)?;
+                poller.remove(&fd)?;
+            }
+            tally.saw_all(poller.poll()?);
+            Ok(())
+        }))
+    }
+}

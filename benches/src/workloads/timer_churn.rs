@@ -1,0 +1,99 @@
+//! Timeouts that are cancelled and set anew, as of connections that stay busy: most timers of most
+//! programs never fire.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use conformance::adapter::{Adapter, Failure, TimerNext};
+
+use super::drain;
+use super::shuffle::shuffled;
+use crate::tally::Tally;
+use crate::workload::{Run, Spec, Workload, std_floor};
+
+/// How many are cancelled and set anew before a dispatch shows that they are gone.
+const PAIRS: u64 = 100;
+
+/// The number of an event that must not come.
+const WRONG: u64 = u64::MAX;
+
+#[derive(Copy, Clone)]
+pub(super) struct TimerChurn {
+    pub(super) live: u64,
+}
+
+impl TimerChurn {
+    /// Delays far from over, in no order.
+    fn delays(self) -> Vec<Duration> {
+        let delay = |place| Duration::from_secs(3600) + Duration::from_millis(place);
+        shuffled(self.live).into_iter().map(delay).collect()
+    }
+}
+
+impl Workload for TimerChurn {
+    fn spec(self) -> Spec {
+        Spec {
+            name: "timer-churn",
+            parameters: format!("live={}", self.live),
+            about: "a timer cancelled and another inserted, 100 times, then a dispatch that finds \
+                    one due and not the one that was cancelled",
+            per: "pair",
+            units: PAIRS,
+            events: 1,
+            needs: &[],
+            floor: std_floor("std-binary-heap"),
+        }
+    }
+
+    fn on<A: Adapter>(self, tally: Rc<Tally>) -> Result<Run, Failure> {
+        let mut event_loop = A::new()?;
+        let handle = event_loop.handle();
+        let seen = tally.clone();
+        let insert = move |delay, number| {
+            let tally = seen.clone();
+            A::insert_timer(&handle, delay, move |_, _| {
+                tally.saw(number);
+                TimerNext::Stop
+            })
+        };
+        let delays = self.delays();
+        let mut live = Vec::new();
+        for delay in &delays {
+            live.push(insert(*delay, WRONG)?);
+        }
+        let handle = event_loop.handle();
+        let mut oldest = 0;
+        Ok(Run::new(tally.clone(), move || {
+            for _ in 1..PAIRS {
+                let timer = insert(delays[oldest], WRONG)?;
+                A::remove(&handle, std::mem::replace(&mut live[oldest], timer));
+                oldest = (oldest + 1) % live.len();
+            }
+            let cancelled = insert(Duration::ZERO, WRONG)?;
+            insert(Duration::ZERO, 0)?;
+            A::remove(&handle, cancelled);
+            drain(&mut event_loop, &tally)
+        }))
+    }
+
+    /// A binary heap cannot cancel: the first is taken out and set anew.
+    fn floor(self, tally: Rc<Tally>) -> Result<Run, Failure> {
+        let delays = self.delays();
+        let now = Instant::now();
+        let mut heap: BinaryHeap<_> =
+            delays.iter().zip(0u64..).map(|(delay, id)| Reverse((now + *delay, id))).collect();
+        let mut next = 0;
+        Ok(Run::new(tally.clone(), move || {
+            for _ in 0..PAIRS {
+                if let Some(Reverse((first, id))) = heap.pop() {
+                    heap.push(Reverse((first + delays[next], id)));
+                }
+                next = (next + 1) % delays.len();
+            }
+            tally.saw(0);
+            Ok(())
+        }))
+    }
+}
