@@ -12,10 +12,10 @@
 //!
 //! ```
 //! use benches::{Settings, builtin, quick, select};
+//! use std::time::Duration;
 //!
 //! let benches = select(builtin(), &["ping"], &["calloop-ref"])?;
-//! # let settings = Settings { rounds: 1, sample: std::time::Duration::from_micros(100) };
-//! # let _ = Settings::default();
+//! let settings = Settings { workload: Duration::from_millis(20), ..Settings::default() };
 //! let outcome = quick(&benches, &settings, |progress| eprintln!("{}", progress.workload))?;
 //! for measurement in &outcome.measurements {
 //!     let (engine, time) = (&measurement.engine.name, measurement.median().unwrap());

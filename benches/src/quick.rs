@@ -21,16 +21,22 @@ const CHECK_OPERATIONS: u64 = 2;
 /// How much is measured.
 #[derive(Copy, Clone, Debug)]
 pub struct Settings {
-    /// How often the engines take turns. In each round every engine has two, the second in the
-    /// opposite order.
+    /// How often the engines take turns at least. In each round every engine has two, the second
+    /// in the opposite order.
     pub rounds: usize,
-    /// How long a sample shall take.
+    /// How long they take turns at least, for each workload.
+    pub workload: Duration,
+    /// How long a sample shall take. Short, most samples of a busy machine are undisturbed.
     pub sample: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { rounds: 9, sample: Duration::from_millis(10) }
+        Settings {
+            rounds: 7,
+            workload: Duration::from_millis(750),
+            sample: Duration::from_millis(2),
+        }
     }
 }
 
@@ -100,14 +106,26 @@ pub fn quick(
                 Err(Obstacle::Fault(fault)) => return Err(faulty(bench, fault)),
             }
         }
-        for _ in 0..settings.rounds {
-            // There and back again: a drift of the machine favours nobody.
-            contenders.iter_mut().try_for_each(Contender::sample)?;
-            contenders.iter_mut().rev().try_for_each(Contender::sample)?;
-        }
+        take_turns(&mut contenders, settings)?;
         outcome.measurements.extend(contenders.into_iter().map(Contender::measurement));
     }
     Ok(outcome)
+}
+
+fn take_turns(contenders: &mut [Contender<'_>], settings: &Settings) -> Result<(), Faulty> {
+    let mut rounds = 0;
+    let mut elapsed = Duration::ZERO;
+    while !contenders.is_empty() && (rounds < settings.rounds || elapsed < settings.workload) {
+        for contender in contenders.iter_mut() {
+            elapsed += contender.sample()?;
+        }
+        // And back again: a drift of the machine favours nobody.
+        for contender in contenders.iter_mut().rev() {
+            elapsed += contender.sample()?;
+        }
+        rounds += 1;
+    }
+    Ok(())
 }
 
 /// The benchmarks by workload, in their first one's order.
@@ -159,12 +177,12 @@ impl<'a> Contender<'a> {
         Ok(Contender { bench, run, operations, samples: Vec::new() })
     }
 
-    fn sample(&mut self) -> Result<(), Faulty> {
+    fn sample(&mut self) -> Result<Duration, Faulty> {
         let elapsed = timing::sample(&mut self.run, self.operations)
             .map_err(|fault| faulty(self.bench, fault))?;
         let units = self.operations * self.bench.spec.units;
         self.samples.push(elapsed.as_nanos() as f64 / units as f64);
-        Ok(())
+        Ok(elapsed)
     }
 
     fn measurement(self) -> Measurement {

@@ -61,7 +61,9 @@ impl Workload for TimerFire {
         let mut heap = BinaryHeap::new();
         let deadlines = self.deadlines();
         Ok(Run::new(tally.clone(), move || {
-            heap.extend(deadlines.iter().copied().map(Reverse));
+            for deadline in &deadlines {
+                heap.push(Reverse(*deadline));
+            }
             while let Some(Reverse((_, place))) = heap.pop() {
                 tally.saw_next(place);
             }

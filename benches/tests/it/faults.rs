@@ -7,6 +7,7 @@ use benches::{of, quick, select};
 
 use crate::LIMIT;
 use crate::broken::*;
+use crate::quick::SETTINGS;
 
 fn bench<const FAULT: u8>(workload: &str) -> Bench {
     let benches = select(of::<Broken<FAULT>>(), &[workload], &[]).expect("the workload exists");
@@ -82,7 +83,7 @@ fn operations_that_fail() {
 #[test]
 fn a_fault_ends_the_run_and_names_the_benchmark() {
     let benches = [bench::<0>("empty"), bench::<DOUBLES_FDS>("ready/ready=1")];
-    let settings = Settings { rounds: 1, sample: Duration::from_micros(100) };
+    let settings = Settings { rounds: 1, ..SETTINGS };
     let faulty = quick(&benches, &settings, |_| {}).unwrap_err();
     assert_eq!(
         faulty.to_string(),

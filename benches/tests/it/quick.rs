@@ -5,7 +5,8 @@ use std::time::Duration;
 use benches::{Settings, builtin, quick, select};
 use conformance::adapter::Capability;
 
-const SETTINGS: Settings = Settings { rounds: 3, sample: Duration::from_micros(200) };
+pub(crate) const SETTINGS: Settings =
+    Settings { rounds: 3, workload: Duration::ZERO, sample: Duration::from_micros(200) };
 
 #[test]
 fn it_measures_each_engine_twice_a_round_and_tells_how_far_it_is() {
