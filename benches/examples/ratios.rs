@@ -1,4 +1,5 @@
-//! Prints what each built-in loop takes for each workload, and how often that is the floor's time:
+//! Prints the median that each built-in loop takes for each workload, over the floor's, and the same
+//! ratio of the minima:
 //! `cargo run --release -p benches --example ratios [WORKLOAD...]`.
 
 #![allow(clippy::print_stdout, reason = "a table is what it is for")]
@@ -13,20 +14,24 @@ fn main() -> Result<(), Box<dyn Error>> {
     let outcome = quick(&benches, &Settings::default(), |progress| {
         eprintln!("[{}/{}] {}", progress.done + 1, progress.total, progress.workload);
     })?;
-    let mut floor = f64::NAN;
+    println!("{:<60} {:>8} {:>9} {:>7}", "", "median", "/ floor", "minima");
+    let mut floor = (f64::NAN, f64::NAN);
     for measurement in &outcome.measurements {
         let median = measurement.median().unwrap_or(f64::NAN);
+        let minimum = measurement.minimum().unwrap_or(f64::NAN);
         if measurement.is_floor {
-            floor = median;
+            floor = (median, minimum);
         }
         println!(
-            "{:<12} {:<24} {:<16} {median:>10.1} {}/{:<10} {:>7.2}",
+            "{:<12} {:<24} {:<16} {:>13.1} {:>9.2} {:>7.2}  {}/{}",
             measurement.workload,
             measurement.parameters,
             measurement.engine.name,
+            median,
+            median / floor.0,
+            minimum / floor.1,
             measurement.unit,
             measurement.per,
-            median / floor,
         );
     }
     for missing in &outcome.missing {
