@@ -1,13 +1,32 @@
 //! The rules of the profile, a file for each group. `calloop` is the crate under test.
 
 use super::calloop;
-use crate::rule::Case;
+use crate::rule::{Case, Deviation};
 
+mod block_on;
+mod dispatch;
+mod fixture;
 mod hooks;
+mod sources;
 
 /// Every rule of the profile with its test.
 pub(crate) fn cases() -> Vec<Case> {
-    let mut cases = Vec::new();
-    cases.extend(hooks::cases());
-    cases
+    let groups: &[fn() -> Vec<Case>] = &[
+        dispatch::cases,
+        block_on::cases,
+        hooks::cases,
+    ];
+    groups.iter().flat_map(|cases| cases()).collect()
+}
+
+impl From<calloop::Error> for Deviation {
+    fn from(error: calloop::Error) -> Self {
+        Deviation::new("the operation to succeed", error)
+    }
+}
+
+impl<T> From<calloop::InsertError<T>> for Deviation {
+    fn from(error: calloop::InsertError<T>) -> Self {
+        Deviation::new("the insertion to succeed", error.error)
+    }
 }
