@@ -4,17 +4,29 @@ use super::calloop;
 use crate::rule::{Case, Deviation};
 
 mod block_on;
+mod composed;
 mod dispatch;
+mod dispatcher;
 mod fixture;
 mod hooks;
+mod post_action;
+mod registration;
 mod sources;
+mod tokens;
+mod transient;
 
 /// Every rule of the profile with its test.
 pub(crate) fn cases() -> Vec<Case> {
     let groups: &[fn() -> Vec<Case>] = &[
         dispatch::cases,
         block_on::cases,
+        registration::cases,
+        tokens::cases,
+        composed::cases,
+        post_action::cases,
         hooks::cases,
+        transient::cases,
+        dispatcher::cases,
     ];
     groups.iter().flat_map(|cases| cases()).collect()
 }
