@@ -4,14 +4,20 @@ use super::calloop;
 use crate::rule::{Case, Deviation};
 
 mod block_on;
+mod channel;
 mod composed;
 mod dispatch;
 mod dispatcher;
+mod errors;
 mod fixture;
+mod generic;
 mod hooks;
+mod ping;
 mod post_action;
 mod registration;
+mod signals;
 mod sources;
+mod timers;
 mod tokens;
 mod transient;
 
@@ -24,9 +30,15 @@ pub(crate) fn cases() -> Vec<Case> {
         tokens::cases,
         composed::cases,
         post_action::cases,
+        timers::cases,
+        ping::cases,
+        channel::cases,
+        signals::cases,
         hooks::cases,
         transient::cases,
         dispatcher::cases,
+        generic::cases,
+        errors::cases,
     ];
     groups.iter().flat_map(|cases| cases()).collect()
 }
