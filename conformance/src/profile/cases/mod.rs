@@ -3,12 +3,14 @@
 use super::calloop;
 use crate::rule::{Case, Deviation};
 
+mod async_io;
 mod block_on;
 mod channel;
 mod composed;
 mod dispatch;
 mod dispatcher;
 mod errors;
+mod executor;
 mod fixture;
 mod generic;
 mod hooks;
@@ -17,6 +19,7 @@ mod post_action;
 mod registration;
 mod signals;
 mod sources;
+mod stream;
 mod timers;
 mod tokens;
 mod transient;
@@ -35,6 +38,9 @@ pub(crate) fn cases() -> Vec<Case> {
         channel::cases,
         signals::cases,
         hooks::cases,
+        executor::cases,
+        stream::cases,
+        async_io::cases,
         transient::cases,
         dispatcher::cases,
         generic::cases,
