@@ -5,11 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A record of events that callbacks, threads and the test itself add to. Clones share it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Trace {
     start: Instant,
     events: Arc<Mutex<Vec<Event>>>,
+    observer: Option<Arc<Observer>>,
 }
+
+type Observer = dyn Fn(&Event) + Send + Sync;
 
 /// One entry of a [`Trace`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +36,13 @@ impl Trace {
     /// An empty record that starts now.
     #[allow(clippy::new_without_default, reason = "it starts a clock")]
     pub fn new() -> Self {
-        Trace { start: Instant::now(), events: Arc::default() }
+        Trace { start: Instant::now(), events: Arc::default(), observer: None }
+    }
+
+    /// An empty record that shows each event to the observer at once, so that it is known even if
+    /// the process dies in the middle.
+    pub fn observed(observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        Trace { observer: Some(Arc::new(observer)), ..Trace::new() }
     }
 
     /// Records something that the rule is about.
@@ -66,7 +75,17 @@ impl Trace {
     }
 
     fn add(&self, what: What) {
-        let at = self.start.elapsed();
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).push(Event { at, what });
+        let event = Event { at: self.start.elapsed(), what };
+        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(observer) = &self.observer {
+            observer(&event);
+        }
+        events.push(event);
+    }
+}
+
+impl fmt::Debug for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Trace").field(&self.events()).finish()
     }
 }
