@@ -75,6 +75,12 @@ pub struct RuleResult {
     pub level: String,
     /// What it says.
     pub sentence: String,
+    /// Why a user of the loop needs it.
+    #[serde(default)]
+    pub why: String,
+    /// What to look at first when a loop fails it.
+    #[serde(default)]
+    pub check: String,
     /// What the test answered.
     pub outcome: Outcome,
     /// What was expected to come of it, where that is not a pass.
@@ -136,6 +142,9 @@ pub struct Detail {
     /// The trace of the test.
     #[serde(default)]
     pub trace: Vec<TraceEvent>,
+    /// What the test printed.
+    #[serde(default)]
+    pub output: String,
 }
 
 /// An entry of a trace.
