@@ -7,6 +7,7 @@
 
 #[cfg(feature = "render")]
 pub mod html;
+mod machine;
 pub mod ratio;
 pub mod record;
 pub mod store;

@@ -1,9 +1,11 @@
 //! Records and pages as files: read with clear errors, written whole or not at all.
 
 use std::fmt;
-use std::fs;
-use std::io::{self, Write};
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
 
 use crate::record::{Record, SCHEMA};
 
@@ -55,30 +57,52 @@ impl std::error::Error for StoreError {
 }
 
 /// Writes a file whole: under another name first, then renamed. What was there stays if it fails.
+/// A device or a pipe is written to and not replaced.
 ///
 /// # Errors
 ///
 /// If the directory cannot be made or the file not written.
 pub fn write_whole(path: &Path, contents: &[u8]) -> Result<(), StoreError> {
     let write = || -> io::Result<()> {
-        let directory = match path.parent() {
-            Some(directory) if directory != Path::new("") => directory,
-            _ => Path::new("."),
-        };
-        fs::create_dir_all(directory)?;
-        let mut file = tempfile::NamedTempFile::new_in(directory)?;
+        if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+            return OpenOptions::new().write(true).open(path)?.write_all(contents);
+        }
+        let mut file = temporary(path)?;
         file.write_all(contents)?;
         file.as_file().sync_all()?;
-        // Readable like any other file; a temporary one is its owner's alone.
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-        }
-        file.persist(path).map_err(|error| error.error)?;
+        // A symbolic link stays, and what it leads to is replaced.
+        file.persist(fs::canonicalize(path).unwrap_or_else(|_| path.into()))?;
         Ok(())
     };
     write().map_err(|error| StoreError { path: path.into(), problem: Problem::Write(error) })
+}
+
+/// Fails if a file cannot be written, so that a long run need not be wasted on it.
+///
+/// # Errors
+///
+/// As [`write_whole`], but for a device or a pipe, which may take a write only once.
+pub fn check_writable(path: &Path) -> Result<(), StoreError> {
+    let outcome = match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Err(ErrorKind::IsADirectory.into()),
+        Ok(metadata) if !metadata.is_file() => Ok(()),
+        _ => temporary(path).map(drop),
+    };
+    outcome.map_err(|error| StoreError { path: path.into(), problem: Problem::Write(error) })
+}
+
+/// A file beside the real one, with the permissions that any new file gets.
+fn temporary(path: &Path) -> io::Result<NamedTempFile> {
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.into());
+    let directory = match path.parent() {
+        Some(directory) if directory != Path::new("") => directory,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(directory)?;
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(directory)
 }
 
 impl Record {
@@ -155,6 +179,21 @@ mod tests {
         let under_a_file = file.join("record.json");
         assert!(write_whole(&under_a_file, b"new").is_err());
         assert_eq!(fs::read_to_string(&file).unwrap(), "old");
+        assert!(check_writable(&under_a_file).is_err());
+        assert!(check_writable(directory.path()).is_err());
+        check_writable(&file).unwrap();
         assert_eq!(fs::read_dir(&directory).unwrap().count(), 1, "no temporary file is left");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_and_what_it_leads_to_is_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let [file, link] = ["file", "link"].map(|name| directory.path().join(name));
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        fs::write(&file, "old").unwrap();
+        write_whole(&link, b"new").unwrap();
+        assert!(link.symlink_metadata().unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
     }
 }
