@@ -1,0 +1,141 @@
+//! Which rules of which loops a run is about.
+
+use std::collections::BTreeSet;
+
+use glob::Pattern;
+
+use super::{Error, Options, Suite};
+use crate::rule::Case;
+
+/// What a RULE on the command line stands for.
+enum Filter {
+    Exact(String),
+    Part(String),
+    Glob(Pattern),
+}
+
+impl Filter {
+    fn new(text: &str, exact: bool) -> Result<Self, Error> {
+        let id = text.to_ascii_uppercase();
+        if exact {
+            return Ok(Filter::Exact(id));
+        }
+        if !id.contains(['*', '?', '[']) {
+            return Ok(Filter::Part(id));
+        }
+        let pattern = Pattern::new(&id)
+            .map_err(|error| Error::Usage(format!("`{text}` is not a pattern: {error}")))?;
+        Ok(Filter::Glob(pattern))
+    }
+
+    fn matches(&self, case: &Case) -> bool {
+        let id = case.rule.id;
+        match self {
+            Filter::Exact(whole) => id == whole,
+            Filter::Part(part) => id.contains(part.as_str()),
+            Filter::Glob(pattern) => pattern.matches(id),
+        }
+    }
+}
+
+/// A loop, and which of its rules are asked for.
+#[derive(Debug)]
+pub(super) struct Selected<'s> {
+    pub(super) suite: &'s Suite,
+    pub(super) cases: Vec<&'s Case>,
+}
+
+/// The loops and rules that are asked for, in the order of the suites.
+///
+/// # Errors
+///
+/// If a name or pattern matches nothing or all of them together do, unless that is permitted; if
+/// two loops or two rules of one loop have one name.
+pub(super) fn select<'s>(
+    suites: &'s [Suite],
+    options: &Options,
+) -> Result<Vec<Selected<'s>>, Error> {
+    refuse_duplicates(suites)?;
+    let filters = |texts: &[String]| -> Result<Vec<Filter>, Error> {
+        texts.iter().map(|text| Filter::new(text, options.exact)).collect()
+    };
+    let (wanted, unwanted) = (filters(&options.rules)?, filters(&options.skip)?);
+    let loops = loops(suites, options)?;
+    refuse_unknown(&loops, options, &wanted)?;
+    let is_selected = |suite: &Suite, case: &Case| {
+        let group = case.rule.group();
+        (wanted.is_empty() || wanted.iter().any(|filter| filter.matches(case)))
+            && !unwanted.iter().any(|filter| filter.matches(case))
+            && (options.groups.is_empty()
+                || options.groups.iter().any(|name| name.eq_ignore_ascii_case(group)))
+            && (options.levels.is_empty() || options.levels.contains(&case.rule.level))
+            && (!options.ignored || !suite.missing(case).is_empty())
+    };
+    let select = |suite: &'s Suite| {
+        let cases = suite.cases.iter().filter(|case| is_selected(suite, case)).collect();
+        Selected { suite, cases }
+    };
+    let mut selected: Vec<Selected<'_>> = loops.into_iter().map(select).collect();
+    let may_be_none = options.lenient && (!wanted.is_empty() || options.ignored);
+    if selected.iter().all(|selected| selected.cases.is_empty()) && !may_be_none {
+        return Err(Error::Usage("no rule is left to run by these options together".into()));
+    }
+    if let Some(shard) = options.shard {
+        for Selected { cases, .. } in &mut selected {
+            let mut position = 0..;
+            cases.retain(|_| position.next().is_some_and(|position| shard.has(position)));
+        }
+    }
+    Ok(selected)
+}
+
+fn loops<'s>(suites: &'s [Suite], options: &Options) -> Result<Vec<&'s Suite>, Error> {
+    for name in &options.loops {
+        if !suites.iter().any(|suite| suite.name == name) {
+            let known: Vec<&str> = suites.iter().map(|suite| suite.name).collect();
+            let known = known.join(", ");
+            return Err(Error::Usage(format!("no loop is called `{name}`; there are: {known}")));
+        }
+    }
+    let is_asked_for = |suite: &&Suite| {
+        options.loops.is_empty() || options.loops.iter().any(|it| it == suite.name)
+    };
+    Ok(suites.iter().filter(is_asked_for).collect())
+}
+
+/// Results are told apart by the names of loops and rules, so these have to be unique.
+fn refuse_duplicates(suites: &[Suite]) -> Result<(), Error> {
+    let mut names = BTreeSet::new();
+    for suite in suites {
+        let name = suite.name;
+        if !names.insert(name) {
+            return Err(Error::CouldNotRun(format!("two loops are called `{name}`")));
+        }
+        let mut ids = BTreeSet::new();
+        if let Some(case) = suite.cases.iter().find(|case| !ids.insert(case.rule.id)) {
+            let id = case.rule.id;
+            return Err(Error::CouldNotRun(format!("{name} has two rules with the id {id}")));
+        }
+    }
+    Ok(())
+}
+
+fn refuse_unknown(suites: &[&Suite], options: &Options, wanted: &[Filter]) -> Result<(), Error> {
+    let cases = || suites.iter().flat_map(|suite| &suite.cases);
+    for (filter, text) in wanted.iter().zip(&options.rules) {
+        if !options.lenient && !cases().any(|case| filter.matches(case)) {
+            return Err(Error::Usage(format!(
+                "`{text}` is not the id of a rule, a part of one or a pattern of some; \
+                 --list shows them all"
+            )));
+        }
+    }
+    for name in &options.groups {
+        if !cases().any(|case| case.rule.group().eq_ignore_ascii_case(name)) {
+            let groups: BTreeSet<&str> = cases().map(|case| case.rule.group()).collect();
+            let groups = groups.into_iter().collect::<Vec<_>>().join(", ");
+            return Err(Error::Usage(format!("no group is called `{name}`; there are: {groups}")));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! What one loop is held to.
+
+use std::path::PathBuf;
+
+use reports::record::Subject;
+
+use crate::adapter::{Adapter, Capabilities, Capability};
+use crate::rule::Case;
+
+/// A loop, the rules that it is held to, and its expectation file. The loop's type is forgotten, so
+/// that one program can hold several loops to the rules.
+#[derive(Debug)]
+pub struct Suite {
+    pub(super) name: &'static str,
+    pub(super) version: String,
+    pub(super) capabilities: Capabilities,
+    pub(super) cases: Vec<Case>,
+    pub(super) expectations: Option<ExpectationFile>,
+}
+
+/// Where an expectation file is, and what it says.
+#[derive(Clone, Debug)]
+pub(super) struct ExpectationFile {
+    pub(super) path: PathBuf,
+    pub(super) text: String,
+}
+
+impl Suite {
+    /// A loop and the rules that hold for any loop.
+    pub fn of<A: Adapter>() -> Self {
+        Suite::new(A::NAME, &A::version(), A::capabilities(), crate::rules::cases::<A>())
+    }
+
+    /// A loop and just these rules.
+    pub fn new(
+        name: &'static str,
+        version: &str,
+        capabilities: Capabilities,
+        cases: Vec<Case>,
+    ) -> Self {
+        Suite { name, version: version.to_string(), capabilities, cases, expectations: None }
+    }
+
+    /// Further rules, such as those of a profile.
+    #[must_use]
+    pub fn with_cases(mut self, cases: Vec<Case>) -> Self {
+        self.cases.extend(cases);
+        self
+    }
+
+    /// What is known of the loop: the path of its expectation file, relative to the package, for
+    /// messages and for `--update-expectations`, and its text, usually by [`include_str!`].
+    #[must_use]
+    pub fn with_expectations(mut self, path: impl Into<PathBuf>, text: &str) -> Self {
+        self.expectations = Some(ExpectationFile { path: path.into(), text: text.to_string() });
+        self
+    }
+
+    /// Whether the loop is held to the rule of this id.
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.cases.iter().any(|case| case.rule.id == id)
+    }
+
+    /// The capabilities that a rule needs and the loop does not declare.
+    pub(super) fn missing(&self, case: &Case) -> Vec<Capability> {
+        let needs = case.rule.needs.iter().copied();
+        needs.filter(|need| !self.capabilities.has(*need)).collect()
+    }
+
+    pub(super) fn subject(&self) -> Subject {
+        Subject { name: self.name.to_string(), version: self.version.clone() }
+    }
+}

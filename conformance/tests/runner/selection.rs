@@ -1,0 +1,70 @@
+//! Which rules run, of which loops.
+
+use std::path::Path;
+
+use reports::record::Outcome;
+use tempfile::tempdir;
+
+use crate::program::{Ended, command, end, outcomes, run};
+
+fn listed(arguments: &[&str]) -> Vec<String> {
+    let Ended { code, out, .. } = run(&[&["--list"], arguments].concat());
+    assert_eq!(code, Some(0));
+    out.lines().map(|line| line.split_whitespace().next().unwrap().to_string()).collect()
+}
+
+pub(crate) fn rules_are_selected() {
+    assert_eq!(listed(&[]).len(), 18);
+    assert_eq!(listed(&["GOOD-0", "--skip=-02", "--skip=*-03"]).len(), 5);
+    assert_eq!(listed(&["good-01"]), ["GOOD-01"]);
+    assert_eq!(listed(&["*-09", "ODD"]), ["BAD-09", "ODD-01"]);
+    assert_eq!(listed(&["GOOD", "--exact"]), [""; 0]);
+    assert_eq!(listed(&["--group=odd"]), ["ODD-01"]);
+    assert_eq!(listed(&["--level=should", "--level=may"]), ["GOOD-02", "ODD-01"]);
+    assert_eq!(listed(&["--ignored"]), ["GOOD-03"]);
+}
+
+pub(crate) fn shards_are_the_whole() {
+    let directory = tempdir().unwrap();
+    let run_to = |path: &Path, shard: &str| {
+        let path = path.to_str().unwrap();
+        run(&["*-0[2-9]", "--skip=GOOD-07", "--shard", shard, "--json", path]);
+    };
+    let whole = directory.path().join("whole");
+    run_to(&whole, "1/1");
+    let mut whole = outcomes(&whole);
+    let mut merged: Vec<(String, Outcome)> = Vec::new();
+    for part in 1..=3 {
+        let path = directory.path().join(part.to_string());
+        run_to(&path, &format!("{part}/3"));
+        let part = outcomes(&path);
+        assert!((4..=5).contains(&part.len()), "the parts are about equal: {part:?}");
+        merged.extend(part);
+    }
+    let by_id = |(id, _): &(String, Outcome)| id.clone();
+    merged.sort_by_key(by_id);
+    whole.sort_by_key(by_id);
+    assert_eq!(merged, whole);
+}
+
+pub(crate) fn loops_stand_side_by_side() {
+    let both = |arguments: &[&str]| end(&mut command("two", arguments));
+    let ended = both(&["GOOD-01", "BAD-09", "OWN-01"]);
+    assert_eq!(ended.code, Some(1));
+    let rows: Vec<Vec<&str>> =
+        ended.out.lines().map(|line| line.split_whitespace().collect()).collect();
+    for row in [
+        &["rule", "level", "misbehaving", "behaving"][..],
+        &["GOOD-01", "MUST", "passed", "passed"],
+        &["BAD-09", "MUST", "failed", "passed"],
+        &["OWN-01", "MUST", "not", "its", "rule", "passed"],
+    ] {
+        assert!(rows.iter().any(|it| it == row), "no {row:?} in:\n{}", ended.out);
+    }
+    let repeat = "cargo suite conformance --loop misbehaving --exact BAD-09";
+    assert!(ended.out.contains(repeat), "{}", ended.out);
+
+    let ended = both(&["BAD-09", "--loop", "behaving"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.out);
+    assert!(!ended.out.contains("misbehaving"));
+}
