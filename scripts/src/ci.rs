@@ -4,8 +4,9 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 
 /// The features of calloop-ref, to be tried in every combination.
 const FEATURES: [&str; 5] = ["block_on", "executor", "futures-io", "signals", "stream"];
@@ -24,7 +25,7 @@ const TARGETS: [&str; 6] = [
 #[derive(Args, Debug)]
 pub(crate) struct Ci {
     /// Run only these steps, in this order
-    #[arg(value_name = "STEP")]
+    #[arg(value_name = "STEP", value_parser = step_names())]
     steps: Vec<String>,
 
     /// List the steps
@@ -70,7 +71,7 @@ impl Ci {
             return Ok(ExitCode::SUCCESS);
         }
         let mut took = Vec::new();
-        for step in self.selected()? {
+        for step in self.selected() {
             println!("\n==> {}: {}", step.name, step.what);
             let start = Instant::now();
             for mut command in (step.commands)()? {
@@ -92,16 +93,18 @@ impl Ci {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn selected(&self) -> Result<Vec<&'static Step>> {
+    fn selected(&self) -> Vec<&'static Step> {
         if self.steps.is_empty() {
-            return Ok(STEPS.iter().collect());
+            return STEPS.iter().collect();
         }
-        let find = |name: &String| match STEPS.iter().find(|step| step.name == name) {
-            Some(step) => Ok(step),
-            None => bail!("there is no step `{name}`; `suite ci --list` shows them"),
-        };
-        self.steps.iter().map(find).collect()
+        let named = |name: &String| STEPS.iter().find(|step| step.name == name);
+        self.steps.iter().filter_map(named).collect()
     }
+}
+
+/// Refuses the name of a step that does not exist.
+fn step_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(STEPS.iter().map(|step| step.name))
 }
 
 /// `cargo` with these arguments, separated by spaces.

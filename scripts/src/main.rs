@@ -4,35 +4,93 @@
 #![allow(clippy::print_stdout, reason = "a command prints")]
 
 mod api;
+mod bench;
 mod ci;
+mod report;
 
+use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::{Parser, Subcommand};
+use conformance::runner::{self, Options, built_in};
 
 /// Callback event loops, measured and held to a specification.
+///
+/// Without a command: holds every built-in loop to the rules, measures each, and writes the report,
+/// the record and the results as JUnit under target/suite.
 #[derive(Debug, Parser)]
-#[command(name = "suite", version)]
+#[command(name = "cargo suite", bin_name = "cargo suite", version)]
+#[command(after_help = "Examples:
+  cargo suite                                        everything, then target/suite/index.html
+  cargo suite conformance --loop calloop-0.14 TIMER  the rules on timers, for one loop
+  cargo suite conformance --list                     the rules
+  cargo suite bench --workload ping                  one workload on every loop
+  cargo suite report target/suite/record.json        the page for a record
+
+Exit codes: 0 as expected, 1 deviations or a check that failed, 2 wrong usage, 3 could not run")]
 struct Arguments {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Hold loops to the rules
+    Conformance(Box<Options>),
+    /// Measure what an event costs on each loop
+    Bench(bench::Bench),
+    /// Make the page that shows a record
+    Report(report::Report),
     /// Compare the public interface of calloop-ref with calloop's
     Api,
     /// Run every check of the project, as CI does
     Ci(ci::Ci),
 }
 
+/// What a user types to run rules.
+const CONFORMANCE: &str = "cargo suite conformance";
+
 fn main() -> ExitCode {
+    let suites = built_in::all();
+    // A rule runs in a process of its own: this program, started again.
+    if let Some(code) = runner::serve(&suites) {
+        return code;
+    }
     let outcome = match Arguments::parse().command {
-        Command::Api => api::run().map(|()| ExitCode::SUCCESS),
-        Command::Ci(ci) => ci.run(),
+        Some(Command::Conformance(options)) => {
+            return runner::execute(&suites, &options, CONFORMANCE);
+        }
+        Some(Command::Bench(bench)) => bench.run(),
+        Some(Command::Report(report)) => report.run(),
+        Some(Command::Api) => api::run().map(|()| ExitCode::SUCCESS),
+        Some(Command::Ci(ci)) => ci.run(),
+        None => everything(&suites),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
-        ExitCode::FAILURE
+        ExitCode::from(if error.is::<benches::Unknown>() { WRONG_USAGE } else { COULD_NOT_RUN })
     })
+}
+
+/// The exit code for a name that does not exist.
+const WRONG_USAGE: u8 = 2;
+
+/// The exit code of a run that did not come to a result.
+const COULD_NOT_RUN: u8 = 3;
+
+/// The main job: rules, measurements, report.
+fn everything(suites: &[runner::Suite]) -> Result<ExitCode> {
+    let directory = Path::new("target/suite");
+    let options = Options { junit: Some(directory.join("junit.xml")), ..Options::default() };
+    let run = match runner::run(suites, &options, CONFORMANCE) {
+        Ok(run) => run,
+        Err(error) => return Ok(error.exit()),
+    };
+    let is_as_expected = run.is_as_expected();
+    let mut record = run.record;
+    bench::Bench::default().measure(&mut record)?;
+    record.write(&directory.join("record.json"))?;
+    report::write_page(&record, &directory.join("index.html"))?;
+    Ok(if is_as_expected { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -37,7 +37,7 @@ impl Error {
     }
 
     /// Shows it, and says what to exit with.
-    pub(super) fn exit(&self) -> ExitCode {
+    pub fn exit(&self) -> ExitCode {
         // If even that cannot be shown, the exit code still tells.
         let _ = writeln!(anstream::stderr(), "error: {self}");
         self.exit_code()
