@@ -12,7 +12,7 @@ use crate::interest::Readiness;
 use crate::io::Async;
 use crate::poll::Poll;
 use crate::reactor::Reactor;
-use crate::registry::{Change, Deferred, Left, Registry, Target};
+use crate::registry::{Change, Deferred, Left, Registry, Removed, Target};
 use crate::slots::Key;
 use crate::source::{EventSource, PostAction};
 use crate::token::{RegistrationToken, TokenFactory};
@@ -99,16 +99,17 @@ impl<'l, Data> Shared<'l, Data> {
     }
 
     fn remove(&self, key: Key) {
-        let source = self.registry.borrow_mut().remove(key);
-        if let Some(source) = source {
-            self.retire(source);
+        let removed = self.registry.borrow_mut().remove(key);
+        match removed {
+            // `Running` retires it when the call has returned.
+            None | Some(Removed { is_running: true, .. }) => {}
+            Some(Removed { source, is_running: false }) => self.retire(source),
         }
     }
 
     /// Unregisters a source that was removed and drops it, unless somebody else keeps it.
     ///
-    /// A source that is borrowed has to wait: if it is because the source is being called, until
-    /// that call returns, else until the next dispatch.
+    /// A source that is borrowed has to wait until the next dispatch.
     fn retire(&self, source: Rc<dyn AnySource<Data> + 'l>) {
         match source.unregister(&mut self.poll()) {
             Ok(()) => {}

@@ -60,6 +60,13 @@ impl Target {
     }
 }
 
+/// A source that was taken out.
+pub(crate) struct Removed<'l, Data> {
+    pub(crate) source: Rc<dyn AnySource<Data> + 'l>,
+    /// It is being called; whoever calls it keeps it until it returns.
+    pub(crate) is_running: bool,
+}
+
 /// What became of a source while it was called.
 pub(crate) enum Left {
     /// It was removed.
@@ -98,10 +105,11 @@ impl<'l, Data> Registry<'l, Data> {
     }
 
     /// Takes a source out. It is not called again, whatever the batch holds for it.
-    pub(crate) fn remove(&mut self, key: Key) -> Option<Rc<dyn AnySource<Data> + 'l>> {
+    pub(crate) fn remove(&mut self, key: Key) -> Option<Removed<'l, Data>> {
         let entry = self.slots.remove(key)?;
         self.unhook(key);
-        Some(entry.source)
+        let is_running = matches!(entry.activity, Activity::Running { .. });
+        Some(Removed { source: entry.source, is_running })
     }
 
     /// Begins a registration pass.
