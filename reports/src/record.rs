@@ -25,6 +25,9 @@ pub struct Record {
     /// What was measured.
     #[serde(default)]
     pub measurements: Vec<Measurement>,
+    /// How long events took to come, one by one.
+    #[serde(default)]
+    pub latencies: Vec<Latency>,
     /// What could not be measured or run here, and what it takes.
     #[serde(default)]
     pub missing: Vec<Missing>,
@@ -238,6 +241,51 @@ impl Measurement {
     }
 }
 
+/// How long each event of a workload took on one engine, as a histogram.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    /// The workload, as `timer-lateness`.
+    pub workload: String,
+    /// Its size or sizes, as `delay=1ms`; empty if it has none.
+    pub parameters: String,
+    /// The engine: a loop, or a baseline.
+    pub engine: Subject,
+    /// Whether the engine is the floor that others are compared with.
+    pub is_floor: bool,
+    /// Events that were due and did not come in time to be counted.
+    #[serde(default)]
+    pub missed: u64,
+    /// How many events took how long, by ascending time.
+    pub buckets: Vec<Bucket>,
+}
+
+/// The events of a [`Latency`] that took about the same time.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bucket {
+    /// The longest of them, in nanoseconds.
+    pub ns: u64,
+    /// How many they are.
+    pub count: u64,
+}
+
+impl Latency {
+    /// How many events were counted.
+    pub fn samples(&self) -> u64 {
+        self.buckets.iter().map(|bucket| bucket.count).sum()
+    }
+
+    /// The time, in nanoseconds, within which this part of the events came, from 0 to 1.
+    pub fn quantile(&self, part: f64) -> Option<u64> {
+        let wanted = ((self.samples() as f64 * part).ceil() as u64).max(1);
+        let mut seen = 0;
+        let reached = |bucket: &&Bucket| {
+            seen += bucket.count;
+            seen >= wanted
+        };
+        self.buckets.iter().find(reached).map(|bucket| bucket.ns)
+    }
+}
+
 /// Something that was not run or measured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missing {
@@ -247,4 +295,34 @@ pub struct Missing {
     pub why: String,
     /// What it takes.
     pub mend: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_agree_with_the_sorted_samples() {
+        let buckets = [(10, 50), (20, 40), (30, 9), (1000, 1)];
+        let buckets = buckets.map(|(ns, count)| Bucket { ns, count }).to_vec();
+        let samples: Vec<u64> = buckets
+            .iter()
+            .flat_map(|bucket| std::iter::repeat_n(bucket.ns, bucket.count as usize))
+            .collect();
+        let latency = Latency {
+            workload: "wake".into(),
+            parameters: String::new(),
+            engine: Subject::default(),
+            is_floor: false,
+            missed: 0,
+            buckets,
+        };
+        assert_eq!(latency.samples(), 100);
+        for percent in 1..=100 {
+            let expected = samples[percent - 1];
+            assert_eq!(latency.quantile(percent as f64 / 100.0), Some(expected), "{percent} %");
+        }
+        assert_eq!(latency.quantile(0.0), Some(10));
+        assert_eq!(Latency { buckets: Vec::new(), ..latency }.quantile(0.5), None);
+    }
 }
