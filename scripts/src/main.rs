@@ -24,6 +24,8 @@ use conformance::runner::{self, Options, built_in};
 #[command(after_help = "Examples:
   cargo suite                                        everything, then target/suite/index.html
   cargo suite conformance --loop calloop-0.14 TIMER  the rules on timers, for one loop
+  cargo suite conformance --loop calloop-0.14 --loop calloop-0.13
+                                                     two loops side by side
   cargo suite conformance --list                     the rules
   cargo suite bench --workload ping                  one workload on every loop
   cargo suite report target/suite/record.json        the page for a record

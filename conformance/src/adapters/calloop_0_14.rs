@@ -16,3 +16,8 @@ fn capabilities() -> Capabilities {
     // A capacity of zero is offered, and timers are documented without a word on equal deadlines.
     api::COMMON.with(&[Capability::EqualDeadlinesFifo, Capability::Rendezvous])
 }
+
+/// The process and the user that sent a signal.
+fn sender(event: &calloop::signals::Event) -> (u32, u32) {
+    (event.pid(), event.uid())
+}

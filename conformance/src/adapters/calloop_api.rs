@@ -341,12 +341,9 @@ impl Adapter for Calloop {
     {
         let source = Signals::new(&signals(numbers)?)?;
         let dispatcher = Dispatcher::new(source, move |event, &mut (), context: &mut Context| {
-            let event = SignalEvent {
-                signal: event.signal() as i32,
-                pid: Some(event.pid()),
-                uid: Some(event.uid()),
-            };
-            callback(&context.handle, event);
+            let (pid, uid) = super::sender(&event);
+            let signal = event.signal() as i32;
+            callback(&context.handle, SignalEvent { signal, pid: Some(pid), uid: Some(uid) });
         });
         let token = handle.register_dispatcher(dispatcher.clone())?;
         Ok(Source { token, kind: Kind::Signals(dispatcher) })

@@ -15,3 +15,8 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 fn capabilities() -> Capabilities {
     api::COMMON.with(&[Capability::EqualDeadlinesFifo, Capability::Rendezvous])
 }
+
+/// The process and the user that sent a signal.
+fn sender(event: &calloop::signals::Event) -> (u32, u32) {
+    (event.pid(), event.uid())
+}

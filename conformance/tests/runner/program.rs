@@ -38,6 +38,7 @@ pub(crate) fn main() -> Option<ExitCode> {
         }),
         "calloop-ref" => runner::main_of(built_in::calloop_ref()),
         "calloop-0.14" => runner::main_of(built_in::calloop_0_14()),
+        "calloop-0.13" => runner::main_of(built_in::calloop_0_13()),
         "two" => {
             let behaving = misbehaving::behaving();
             let behaving = Suite::new("behaving", "4.5.6", Capabilities::NONE, behaving);

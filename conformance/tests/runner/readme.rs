@@ -19,6 +19,7 @@ pub(crate) fn commands_work() {
             }
             "-p conformance --test calloop_ref" => ("calloop-ref", Some("--list")),
             "-p conformance --test calloop_0_14" => ("calloop-0.14", Some("--list")),
+            "-p conformance --test calloop_0_13" => ("calloop-0.13", Some("--list")),
             "--test conformance" => ("one", Some("GOOD-01")),
             _ => panic!("nothing is known of `cargo test {line}`"),
         };

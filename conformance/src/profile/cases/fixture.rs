@@ -13,38 +13,38 @@ use crate::trace::Trace;
 use crate::{ensure, ensure_eq};
 
 /// The `Data` of every dispatch.
-pub(super) struct Context {
-    pub(super) trace: Trace,
-    pub(super) handle: LoopHandle<'static, Context>,
+pub(crate) struct Context {
+    pub(crate) trace: Trace,
+    pub(crate) handle: LoopHandle<'static, Context>,
     /// The source that the test is about, once it is inserted.
-    pub(super) subject: Option<RegistrationToken>,
+    pub(crate) subject: Option<RegistrationToken>,
 }
 
 impl Context {
     /// Marks that a callback was called.
-    pub(super) fn mark(&self, what: &str) {
+    pub(crate) fn mark(&self, what: &str) {
         self.trace.mark(what);
     }
 
     /// The source that the test is about.
-    pub(super) fn subject(&self) -> RegistrationToken {
+    pub(crate) fn subject(&self) -> RegistrationToken {
         self.subject.expect("the test inserts its subject first")
     }
 }
 
 /// A loop under test.
-pub(super) struct Fixture {
-    pub(super) event_loop: EventLoop<'static, Context>,
-    pub(super) context: Context,
-    pub(super) handle: LoopHandle<'static, Context>,
-    pub(super) trace: Trace,
+pub(crate) struct Fixture {
+    pub(crate) event_loop: EventLoop<'static, Context>,
+    pub(crate) context: Context,
+    pub(crate) handle: LoopHandle<'static, Context>,
+    pub(crate) trace: Trace,
     /// What is done to the registrations of puppets, apart from the trace.
-    pub(super) registrations: Trace,
+    pub(crate) registrations: Trace,
     patience: Duration,
 }
 
 impl Fixture {
-    pub(super) fn new(trial: &Trial) -> Result<Self, Deviation> {
+    pub(crate) fn new(trial: &Trial) -> Result<Self, Deviation> {
         let event_loop = EventLoop::try_new()?;
         let handle: LoopHandle<'static, Context> = event_loop.handle();
         let trace = trial.trace.clone();
@@ -59,19 +59,19 @@ impl Fixture {
     }
 
     /// Dispatches once, for at most this long.
-    pub(super) fn dispatch(&mut self, timeout: Duration) -> calloop::Result<()> {
+    pub(crate) fn dispatch(&mut self, timeout: Duration) -> calloop::Result<()> {
         let outcome = self.event_loop.dispatch(timeout, &mut self.context);
         self.trace.note(format_args!("dispatched for at most {timeout:?}: {outcome:?}"));
         outcome
     }
 
     /// Dispatches once without waiting.
-    pub(super) fn poll(&mut self) -> calloop::Result<()> {
+    pub(crate) fn poll(&mut self) -> calloop::Result<()> {
         self.dispatch(Duration::ZERO)
     }
 
     /// Dispatches until the condition holds, and fails if it does not within a time that is ample.
-    pub(super) fn dispatch_until(
+    pub(crate) fn dispatch_until(
         &mut self,
         what: &str,
         mut holds: impl FnMut(&Trace) -> bool,
@@ -86,7 +86,7 @@ impl Fixture {
     }
 
     /// Runs the loop until a future is ready, and fails if it is not within a time that is ample.
-    pub(super) fn block_on<T>(&mut self, future: impl Future<Output = T>) -> Result<T, Deviation> {
+    pub(crate) fn block_on<T>(&mut self, future: impl Future<Output = T>) -> Result<T, Deviation> {
         let signal = self.event_loop.get_signal();
         let limit = self.handle.insert_source(
             Timer::from_duration(self.patience),
@@ -101,7 +101,7 @@ impl Fixture {
     }
 
     /// How many dispatches it takes to let the time pass: one if nothing happens.
-    pub(super) fn dispatches_in(&mut self, time: Duration) -> Result<usize, Deviation> {
+    pub(crate) fn dispatches_in(&mut self, time: Duration) -> Result<usize, Deviation> {
         let start = Instant::now();
         let mut dispatches = 0;
         let mut remaining = time;
@@ -115,7 +115,7 @@ impl Fixture {
     }
 
     /// Fails if anything is marked in a while, or the loop cannot sleep through it.
-    pub(super) fn expect_quiet(&mut self) -> Check {
+    pub(crate) fn expect_quiet(&mut self) -> Check {
         /// What a loop may need to calm down, for instance to see once that a queue is empty.
         const DISPATCHES_MAX: usize = 8;
         let before = self.trace.marks().len();
@@ -131,19 +131,19 @@ impl Fixture {
     }
 
     /// Fails unless exactly these were marked so far, in this order.
-    pub(super) fn expect_marks<const N: usize>(&self, expected: [&str; N]) -> Check {
+    pub(crate) fn expect_marks<const N: usize>(&self, expected: [&str; N]) -> Check {
         ensure_eq!(self.trace.marks(), expected, "called");
         Ok(())
     }
 
     /// Fails unless exactly this was done to the registrations of puppets so far.
-    pub(super) fn expect_registrations<const N: usize>(&self, expected: [&str; N]) -> Check {
+    pub(crate) fn expect_registrations<const N: usize>(&self, expected: [&str; N]) -> Check {
         ensure_eq!(self.registrations.marks(), expected, "calls that change registrations");
         Ok(())
     }
 
     /// Inserts a ping that marks its name.
-    pub(super) fn insert_ping(
+    pub(crate) fn insert_ping(
         &self,
         name: &'static str,
     ) -> Result<(Ping, RegistrationToken), Deviation> {
@@ -154,7 +154,7 @@ impl Fixture {
 }
 
 /// The error of a source, which is what a dispatch has returned.
-pub(super) fn error_of_source(outcome: calloop::Result<()>) -> Result<BoxError, Deviation> {
+pub(crate) fn error_of_source(outcome: calloop::Result<()>) -> Result<BoxError, Deviation> {
     match outcome {
         Err(calloop::Error::OtherError(error)) => Ok(error),
         other => Err(Deviation::new("Error::OtherError", format_args!("{other:?}"))),

@@ -237,6 +237,7 @@ fn unwind_safe(_: &Trial) -> Check {
         const IS_UNWIND_SAFE: bool = false;
     }
     impl<T> Otherwise for Probe<T> {}
+    #[allow(dead_code, reason = "it is unused where the rule is not kept")]
     impl<T: UnwindSafe> Probe<T> {
         const IS_UNWIND_SAFE: bool = true;
     }

@@ -249,9 +249,8 @@ fn idle_from_a_hook(t: &Trial) -> Check {
     let mut f = Fixture::new(t)?;
     let (puppet, strings) = Puppet::<true>::new("puppet", &f)?;
     f.handle.insert_source(puppet, answering(PostAction::Continue))?;
-    let handle = f.handle.downgrade();
+    let handle = f.handle.clone();
     strings.act.set(Some(Box::new(move || {
-        let handle = handle.upgrade().expect("the loop runs");
         let _ = handle.insert_idle(|cx| cx.mark("idle"));
     })));
     f.poll()?;

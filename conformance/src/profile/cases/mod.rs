@@ -1,4 +1,4 @@
-//! The rules of the profile, a file for each group. `calloop` is the crate under test.
+//! The rules about what every release has, a file for each group. `calloop` is the crate under test.
 
 use super::calloop;
 use crate::rule::{Case, Deviation};
@@ -11,7 +11,7 @@ mod dispatch;
 mod dispatcher;
 mod errors;
 mod executor;
-mod fixture;
+pub(super) mod fixture;
 mod generic;
 mod hooks;
 mod ping;
@@ -19,13 +19,12 @@ mod post_action;
 mod registration;
 mod signals;
 mod sources;
-mod stream;
 mod timers;
 mod tokens;
 mod transient;
 
-/// Every rule of the profile with its test.
-pub(crate) fn cases() -> Vec<Case> {
+/// Every such rule with its test.
+pub(super) fn cases() -> Vec<Case> {
     let groups: &[fn() -> Vec<Case>] = &[
         dispatch::cases,
         block_on::cases,
@@ -39,7 +38,6 @@ pub(crate) fn cases() -> Vec<Case> {
         signals::cases,
         hooks::cases,
         executor::cases,
-        stream::cases,
         async_io::cases,
         transient::cases,
         dispatcher::cases,

@@ -188,9 +188,8 @@ fn drop_uses_the_handle(t: &Trial) -> Check {
     let mut f = Fixture::new(t)?;
     let (sibling, sibling_token) = f.insert_ping("sibling")?;
     let (_ping, source) = make_ping()?;
-    let handle = f.handle.downgrade();
+    let handle = f.handle.clone();
     let captured = OnDrop(move || {
-        let Some(handle) = handle.upgrade() else { return };
         handle.remove(sibling_token);
         let _ = handle.insert_idle(|cx| cx.mark("idle"));
         let inserted = handle.insert_source(Timer::immediate(), |_, &mut (), cx: &mut Context| {

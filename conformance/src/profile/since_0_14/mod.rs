@@ -1,0 +1,15 @@
+//! The rules about what calloop has since 0.14, a file for each group.
+
+use super::calloop;
+use super::cases::fixture;
+use crate::rule::Case;
+
+mod signals;
+mod stream;
+mod weak_handle;
+
+/// Every such rule with its test.
+pub(super) fn cases() -> Vec<Case> {
+    let groups: &[fn() -> Vec<Case>] = &[weak_handle::cases, signals::cases, stream::cases];
+    groups.iter().flat_map(|cases| cases()).collect()
+}
