@@ -8,6 +8,8 @@
 #[cfg(feature = "render")]
 pub mod html;
 mod machine;
+#[cfg(feature = "render")]
+pub mod plot;
 pub mod ratio;
 pub mod record;
 pub mod store;

@@ -1,0 +1,187 @@
+//! What an event costs, on each meter, against the floor and by size.
+
+use std::collections::BTreeMap;
+
+use maud::{Markup, html};
+
+use super::{Drawn, Picture, exactly, quantity};
+use crate::plot::{self, Axis, Scale};
+use crate::ratio::{self, Row};
+use crate::record::{Measurement, Record, Subject};
+
+pub(super) fn section(record: &Record) -> Markup {
+    let rows = ratio::rows(&record.measurements);
+    let mut meters: Vec<&str> = Vec::new();
+    for row in &rows {
+        if !meters.contains(&row.meter) {
+            meters.push(row.meter);
+        }
+    }
+    html! {
+        section id="cost" {
+            h2 { "Cost" }
+            @if rows.is_empty() { p { "Nothing was measured." } }
+            @else {
+                p {
+                    "The floor is the same work on bare system calls or data structures. Compare "
+                    "multiples of it, not times: they hold for other machines. A multiple below 1 "
+                    "means that a loop gets by with less, for instance without telling the kernel."
+                }
+            }
+            @for meter in meters {
+                @let rows: Vec<&Row<'_>> = rows.iter().filter(|row| row.meter == meter).collect();
+                h3 id={ "meter-" (meter) } { (title(meter)) }
+                @if let Some(picture) = ratios(meter, &rows) {
+                    (picture.figure("As a multiple of the floor; shorter is cheaper"))
+                }
+                (table(meter, &rows))
+            }
+            (curves(&record.measurements))
+        }
+    }
+}
+
+fn title(meter: &str) -> String {
+    match meter {
+        "wall" => "Time".to_string(),
+        "system-calls" => "System calls".to_string(),
+        "instructions" => "Instructions".to_string(),
+        "allocations" => "Allocations".to_string(),
+        other => other.to_string(),
+    }
+}
+
+fn workload(row: &Row<'_>) -> String {
+    format!("{} {}", row.workload, row.parameters).trim_end().to_string()
+}
+
+fn engines<'r>(rows: &[&Row<'r>]) -> Vec<&'r Subject> {
+    let mut engines: Vec<_> = rows.iter().flat_map(|row| row.values.keys().copied()).collect();
+    engines.sort();
+    engines.dedup();
+    engines
+}
+
+fn ratios(meter: &str, rows: &[&Row<'_>]) -> Option<Picture> {
+    let rows: Vec<&&Row<'_>> = rows.iter().filter(|row| row.floor.is_some()).collect();
+    let names: Vec<String> = rows.iter().map(|row| workload(row)).collect();
+    let owned: Vec<&Row<'_>> = rows.iter().map(|row| **row).collect();
+    let points = |engine: &Subject| -> Vec<(f64, f64)> {
+        let ratios = rows.iter().enumerate();
+        let ratios = ratios.filter_map(|(number, row)| Some((number as f64, row.ratio(engine)?)));
+        ratios.filter(|(_, ratio)| *ratio > 0.0).collect()
+    };
+    let drawn = |engine| Drawn { engine, is_floor: false, points: points(engine) };
+    let engines = engines(&owned).into_iter().map(drawn).collect();
+    let axis = "times the floor";
+    Picture::new(engines, |series| {
+        plot::bars(&format!("{} as multiples of the floor", title(meter)), axis, &names, series)
+    })
+}
+
+fn table(meter: &str, rows: &[&Row<'_>]) -> Markup {
+    let engines = engines(rows);
+    let figure = |value: f64| if meter == "wall" { quantity(value) } else { exactly(value) };
+    html! {
+        table.cards {
+            thead {
+                tr {
+                    th scope="col" { "workload" }
+                    th scope="col" { "unit" }
+                    th scope="col" { "floor" }
+                    @for engine in &engines { th scope="col" { (engine.name) " " (engine.version) } }
+                }
+            }
+            tbody {
+                @for row in rows {
+                    tr {
+                        th scope="row" { (workload(row)) }
+                        td data-label="unit" { (row.unit) }
+                        td.number data-label="floor" {
+                            @if let Some(floor) = row.floor { (figure(floor)) }
+                        }
+                        @for engine in &engines {
+                            td.number data-label={ (engine.name) " " (engine.version) } {
+                                @if let Some(value) = row.values.get(engine) {
+                                    (figure(*value))
+                                    @if let Some(ratio) = row.ratio(engine) {
+                                        " (" (format!("{ratio:.2}")) "×)"
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The times of one workload by its one size that varies, the others being equal.
+struct Curve<'r> {
+    workload: &'r str,
+    size: &'r str,
+    others: String,
+    unit: String,
+    engines: BTreeMap<(bool, &'r Subject), Vec<(f64, f64)>>,
+}
+
+/// As many sizes make a curve.
+const SIZES_MIN: usize = 3;
+
+fn curves(measurements: &[Measurement]) -> Markup {
+    let mut curves: Vec<Curve<'_>> = Vec::new();
+    for measurement in measurements.iter().filter(|measurement| measurement.meter == "wall") {
+        add_to_curves(&mut curves, measurement);
+    }
+    let drawn = curves.into_iter().filter_map(|curve| {
+        let longest = curve.engines.values().map(Vec::len).max().unwrap_or(0);
+        let caption = match curve.others.as_str() {
+            "" => format!("{} by {}", curve.workload, curve.size),
+            others => format!("{} by {}, {others}", curve.workload, curve.size),
+        };
+        let x = Axis { name: curve.size, scale: Scale::Log };
+        let y = Axis { name: &curve.unit, scale: Scale::Log };
+        let engines = curve.engines.into_iter().rev();
+        let engines =
+            engines.map(|((is_floor, engine), points)| Drawn { engine, is_floor, points });
+        let engines = engines.filter(|drawn| drawn.points.len() > 1).collect();
+        let picture = Picture::new(engines, |series| plot::lines(&caption, x, y, series));
+        picture.filter(|_| longest >= SIZES_MIN).map(|picture| picture.figure(&caption))
+    });
+    let drawn: Vec<Markup> = drawn.collect();
+    html! {
+        @if !drawn.is_empty() {
+            h3 { "By size" }
+            p { "The figures are those of the table of times. Flat is good: what grows is paid for." }
+            div.figures { @for figure in drawn { (figure) } }
+        }
+    }
+}
+
+/// Adds a measurement to the curve of each of its sizes.
+fn add_to_curves<'r>(curves: &mut Vec<Curve<'r>>, measurement: &'r Measurement) {
+    let Some(median) = measurement.median() else { return };
+    let sizes: Vec<&str> = measurement.parameters.split(',').map(str::trim).collect();
+    for (number, (size, value)) in
+        sizes.iter().enumerate().filter_map(|(number, size)| Some((number, size.split_once('=')?)))
+    {
+        // A size of nothing has no place on a logarithmic axis.
+        let Some(value) = value.parse().ok().filter(|value: &f64| *value > 0.0) else { continue };
+        let others = sizes.iter().enumerate().filter(|(other, _)| *other != number);
+        let others = others.map(|(_, size)| *size).collect::<Vec<_>>().join(", ");
+        let same = |curve: &Curve<'_>| {
+            (curve.workload, curve.size, &curve.others) == (&measurement.workload, size, &others)
+        };
+        let at = curves.iter().position(same).unwrap_or_else(|| {
+            let unit = format!("{} a {}", measurement.unit, measurement.per);
+            let (workload, engines) = (measurement.workload.as_str(), BTreeMap::new());
+            curves.push(Curve { workload, size, others, unit, engines });
+            curves.len() - 1
+        });
+        let engine = (measurement.is_floor, &measurement.engine);
+        let points = curves[at].engines.entry(engine).or_default();
+        points.push((value, median));
+        points.sort_by(|one, other| one.0.total_cmp(&other.0));
+    }
+}

@@ -1,0 +1,44 @@
+//! What the record was made on, and what could not be made there.
+
+use maud::{Markup, html};
+
+use crate::record::Record;
+
+pub(super) fn missing(record: &Record) -> Markup {
+    html! {
+        @if !record.missing.is_empty() {
+            section id="missing" {
+                h2 { "Not measured" }
+                ul {
+                    @for missing in &record.missing {
+                        li { strong { (missing.what) } ": " (missing.why) ". " (missing.mend) "." }
+                    }
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn section(record: &Record) -> Markup {
+    let machine = &record.machine;
+    html! {
+        section id="environment" {
+            h2 { "Environment" }
+            table {
+                tbody {
+                    tr { th scope="row" { "suite" } td { (record.suite) } }
+                    tr { th scope="row" { "began" } td { (record.started) } }
+                    tr { th scope="row" { "system" } td { (machine.system) } }
+                    tr {
+                        th scope="row" { "processor" }
+                        td { (machine.processors) " × " (machine.processor) }
+                    }
+                    tr { th scope="row" { "compiler" } td { (machine.rustc) } }
+                    @if let Some(load) = machine.load {
+                        tr { th scope="row" { "load" } td { (format!("{load:.2}")) } }
+                    }
+                }
+            }
+        }
+    }
+}
