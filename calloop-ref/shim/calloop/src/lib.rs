@@ -1,0 +1,5 @@
+//! [`calloop_ref`] under the name of calloop.
+
+#![forbid(unsafe_code)]
+
+pub use calloop_ref::*;
