@@ -3,11 +3,14 @@
 use crate::adapter::Adapter;
 use crate::rule::Case;
 
+mod idle;
+mod kit;
 mod timer;
 
 /// Every rule with its test for one loop, in the order of the specification.
 pub fn cases<A: Adapter>() -> Vec<Case> {
     let mut cases = Vec::new();
+    cases.extend(idle::cases::<A>());
     cases.extend(timer::cases::<A>());
     cases
 }

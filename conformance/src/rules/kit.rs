@@ -1,0 +1,184 @@
+//! What the rules of several groups insert and look at.
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use crate::adapter::{Adapter, Capability, Failure, Interest, Mode, Next, TimerNext};
+use crate::ensure;
+use crate::fixture::{Fixture, PATIENCE, SILENCE};
+use crate::rule::{Check, Deviation};
+use crate::trace::Trace;
+
+/// A deadline that no test lives to see.
+pub(super) const FAR: Duration = Duration::from_secs(3600);
+
+/// The end of a stream that the test holds; the other end is in the loop.
+#[derive(Debug)]
+pub(super) struct Wire(UnixStream);
+
+impl Wire {
+    /// A stream: the test's end, and the end for the loop, which does not block.
+    pub(super) fn new() -> io::Result<(Wire, OwnedFd)> {
+        let (test, subject) = UnixStream::pair()?;
+        test.set_nonblocking(true)?;
+        subject.set_nonblocking(true)?;
+        Ok((Wire(test), subject.into()))
+    }
+
+    /// Makes the other end readable.
+    pub(super) fn send(&self) {
+        // A stream that is full is readable already.
+        let _ = io::Write::write(&mut &self.0, b"!");
+    }
+
+    /// Another name for the same end.
+    pub(super) fn try_clone(&self) -> io::Result<Wire> {
+        Ok(Wire(self.0.try_clone()?))
+    }
+}
+
+impl AsFd for Wire {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Reads what there is, so that the descriptor is not readable any more.
+pub(super) fn drain(fd: BorrowedFd<'_>) {
+    let mut buffer = [0; 64];
+    while rustix::io::read(fd, &mut buffer).is_ok_and(|read| read == buffer.len()) {}
+}
+
+/// Calls a function when it is dropped.
+pub(super) struct OnDrop<F: FnMut()>(pub(super) F);
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+/// Whether the loop has this.
+pub(super) fn has<A: Adapter>(capability: Capability) -> bool {
+    A::capabilities().has(capability)
+}
+
+/// A level-triggered stream whose callback reads all there is and then acts.
+pub(super) fn insert_reader<A: Adapter>(
+    handle: &A::Handle,
+    act: impl FnMut(&A::Handle) + 'static,
+) -> Result<(Wire, A::Source), Failure> {
+    insert_reader_in::<A>(handle, Mode::Level, act)
+}
+
+/// The same in a mode of choice.
+pub(super) fn insert_reader_in<A: Adapter>(
+    handle: &A::Handle,
+    mode: Mode,
+    mut act: impl FnMut(&A::Handle) + 'static,
+) -> Result<(Wire, A::Source), Failure> {
+    let (wire, fd) = Wire::new()?;
+    let source = A::insert_fd(handle, fd, Interest::Read, mode, move |handle, fd, _| {
+        drain(fd);
+        act(handle);
+        Next::Continue
+    })?;
+    Ok((wire, source))
+}
+
+/// A timer that acts once.
+pub(super) fn insert_once<A: Adapter>(
+    handle: &A::Handle,
+    delay: Duration,
+    mut act: impl FnMut(&A::Handle) + 'static,
+) -> Result<A::Source, Failure> {
+    A::insert_timer(handle, delay, move |handle, _| {
+        act(handle);
+        TimerNext::Stop
+    })
+}
+
+impl<A: Adapter> Fixture<'_, A> {
+    /// A callback that marks its name.
+    pub(super) fn marker(&self, name: impl fmt::Display) -> impl FnMut(&A::Handle) + 'static {
+        let (trace, name) = (self.trace(), name.to_string());
+        move |_: &A::Handle| trace.mark(&name)
+    }
+
+    /// Dispatches again and again, hardly waiting, until the condition holds: for what does not end
+    /// a wait by itself.
+    pub(super) fn poll_until(
+        &mut self,
+        what: &str,
+        mut holds: impl FnMut(&Trace) -> bool,
+    ) -> Check {
+        const PATIENT: Duration = Duration::from_millis(10);
+        let limit = self.trial.limit(PATIENCE);
+        let start = Instant::now();
+        let mut dispatches = 0;
+        while !holds(&self.trial.trace) {
+            ensure!(start.elapsed() < limit, what, "it did not happen within {limit:?}");
+            dispatches += 1;
+            self.dispatch(Some(if dispatches <= 8 { Duration::ZERO } else { PATIENT }))?;
+        }
+        Ok(())
+    }
+
+    /// As [`poll_until`](Fixture::poll_until) for dispatches that are meant to fail or to panic;
+    /// returns how many did.
+    pub(super) fn survive_until(
+        &mut self,
+        what: &str,
+        mut holds: impl FnMut(&Trace) -> bool,
+    ) -> Result<usize, Deviation> {
+        const DISPATCHES_MAX: usize = 500;
+        let mut failures = 0;
+        for dispatch in 0..DISPATCHES_MAX {
+            if holds(&self.trial.trace) {
+                return Ok(failures);
+            }
+            let timeout = Duration::from_millis(if dispatch < 8 { 0 } else { 2 });
+            match catch_unwind(AssertUnwindSafe(|| self.dispatch(Some(timeout)))) {
+                Ok(Ok(_)) => {}
+                Ok(Err(_)) => failures += 1,
+                Err(_) => {
+                    self.trial.trace.note("the dispatch panicked");
+                    failures += 1;
+                }
+            }
+        }
+        let marks = self.trial.trace.marks().join(", ");
+        Err(Deviation::new(
+            what,
+            format_args!(
+                "only [{marks}] in {DISPATCHES_MAX} dispatches, of which {failures} failed"
+            ),
+        ))
+    }
+
+    /// Fails unless the loop sleeps through a whole timeout and calls nothing that is marked.
+    ///
+    /// A loop may need some dispatches to calm down, for instance to see that a queue is empty.
+    pub(super) fn expect_sleep(&mut self) -> Check {
+        const DISPATCHES_MAX: usize = 8;
+        let before = self.trial.trace.marks().len();
+        let start = Instant::now();
+        let mut dispatches = 0;
+        while let Some(remaining) = SILENCE.checked_sub(start.elapsed()) {
+            self.dispatch(Some(remaining))?;
+            dispatches += 1;
+        }
+        let marks = self.trial.trace.marks();
+        ensure!(marks.len() == before, "nothing called", "called: {}", marks[before..].join(", "));
+        ensure!(
+            dispatches <= DISPATCHES_MAX,
+            "a loop that sleeps when nothing happens",
+            "{dispatches} dispatches in {SILENCE:?}"
+        );
+        Ok(())
+    }
+}
