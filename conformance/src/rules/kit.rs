@@ -34,11 +34,6 @@ impl Wire {
         // A stream that is full is readable already.
         let _ = io::Write::write(&mut &self.0, b"!");
     }
-
-    /// Another name for the same end.
-    pub(super) fn try_clone(&self) -> io::Result<Wire> {
-        Ok(Wire(self.0.try_clone()?))
-    }
 }
 
 impl AsFd for Wire {
