@@ -1,8 +1,9 @@
 //! The loops that come with the suite, each with its profile and expectation file.
 
-use super::Suite;
+use super::expectations::Expectations;
+use super::{Error, Suite};
 use crate::adapters::{Calloop013, Calloop014, CalloopRef};
-use crate::profile;
+use crate::{profile, spec};
 
 /// All of them.
 pub fn all() -> Vec<Suite> {
@@ -28,4 +29,30 @@ pub fn calloop_0_13() -> Suite {
         concat!(env!("CARGO_MANIFEST_DIR"), "/expectations/calloop-0.13.toml"),
         include_str!("../../expectations/calloop-0.13.toml"),
     )
+}
+
+/// The defects of calloop that rules show, and what comes of each on these loops, in Markdown.
+///
+/// # Errors
+///
+/// If an expectation file is wrong.
+pub fn defects() -> Result<String, Error> {
+    let mut loops = Vec::new();
+    for suite in all() {
+        let known = Expectations::load(&suite, None, false)?;
+        loops.push((suite, known));
+    }
+    let names: Vec<String> =
+        loops.iter().map(|(suite, _)| format!("{} {}", suite.name, suite.version)).collect();
+    Ok(spec::defects(&names, |position, rule| {
+        let (suite, known) = &loops[position];
+        match (suite.has(rule), known.outcome(rule)) {
+            (false, _) => "not its rule",
+            (true, None) => "keeps it",
+            (true, Some("crash")) => "crashes",
+            (true, Some("timeout")) => "hangs",
+            (true, Some(_)) => "fails",
+        }
+        .to_string()
+    }))
 }
