@@ -41,6 +41,7 @@ pub const DEFECTS: &[Defect] = &[
         "TIMER-15",
         "A timer within another source that was dropped fires again when its parent is updated.",
     ),
+    defect("TIMER-19", "The timer of a future that was dropped stays in the loop and ends a wait."),
     defect(
         "CHAN-11",
         "Two channels within one source wake each other for ever: the processor never rests.",
@@ -55,6 +56,7 @@ pub const DEFECTS: &[Defect] = &[
         "HOOK-10",
         "What a hook asked for in a dispatch that failed is delivered twice in the next one.",
     ),
+    defect("EXEC-09", "After a future has panicked, those scheduled beside it do not run."),
     defect(
         "EXEC-10",
         "`remove` of an executor that holds an adapter of the loop aborts the process.",
