@@ -2,12 +2,20 @@
 
 use super::expectations::Expectations;
 use super::{Error, Suite};
-use crate::adapters::{Calloop013, Calloop014, CalloopRef};
+use crate::adapters::CalloopRef;
+#[cfg(feature = "calloop")]
+use crate::adapters::{Calloop013, Calloop014};
 use crate::{profile, spec};
 
 /// All of them.
 pub fn all() -> Vec<Suite> {
-    vec![calloop_ref(), calloop_0_14(), calloop_0_13()]
+    vec![
+        calloop_ref(),
+        #[cfg(feature = "calloop")]
+        calloop_0_14(),
+        #[cfg(feature = "calloop")]
+        calloop_0_13(),
+    ]
 }
 
 /// `calloop-ref`, which has to keep every rule.
@@ -16,6 +24,7 @@ pub fn calloop_ref() -> Suite {
 }
 
 /// calloop 0.14, with its known deviations.
+#[cfg(feature = "calloop")]
 pub fn calloop_0_14() -> Suite {
     Suite::of::<Calloop014>().with_cases(profile::calloop_0_14()).with_expectations(
         concat!(env!("CARGO_MANIFEST_DIR"), "/expectations/calloop-0.14.toml"),
@@ -24,6 +33,7 @@ pub fn calloop_0_14() -> Suite {
 }
 
 /// calloop 0.13, with its known deviations.
+#[cfg(feature = "calloop")]
 pub fn calloop_0_13() -> Suite {
     Suite::of::<Calloop013>().with_cases(profile::calloop_0_13()).with_expectations(
         concat!(env!("CARGO_MANIFEST_DIR"), "/expectations/calloop-0.13.toml"),
