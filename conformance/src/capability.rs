@@ -33,12 +33,16 @@ macro_rules! capabilities {
 }
 
 capabilities! {
+    /// File descriptors can be watched: implied by each of the three modes.
+    Descriptors = "descriptors",
     /// File descriptors can be watched level-triggered.
     Level = "level",
     /// File descriptors can be watched edge-triggered.
     Edge = "edge",
     /// File descriptors can be watched for one report.
     OneShot = "one-shot",
+    /// A descriptor can be watched without asking for anything.
+    EmptyInterest = "empty-interest",
     /// The callback of a descriptor can ask for its removal, silence or renewal.
     PostActions = "post-actions",
     /// A callback can fail, and the dispatch then tells its caller.
@@ -132,9 +136,14 @@ impl Capabilities {
         Capabilities(set)
     }
 
-    /// Whether this one is in the set.
+    /// Whether this one is in the set, or implied by one that is.
     pub const fn has(self, capability: Capability) -> bool {
-        self.0 & (1 << capability as u64) != 0
+        const MODES: Capabilities =
+            Capabilities::of(&[Capability::Level, Capability::Edge, Capability::OneShot]);
+        match capability {
+            Capability::Descriptors => self.0 & MODES.0 != 0,
+            _ => self.0 & (1 << capability as u64) != 0,
+        }
     }
 
     /// These, too.
@@ -149,7 +158,7 @@ impl Capabilities {
         Capabilities(self.0 & !Capabilities::of(capabilities).0)
     }
 
-    /// Those in the set, in the order of their definition.
+    /// Those in the set or implied, in the order of their definition.
     pub fn iter(self) -> impl Iterator<Item = Capability> {
         Capability::ALL.iter().copied().filter(move |capability| self.has(*capability))
     }
@@ -165,6 +174,8 @@ mod tests {
         let set = Capabilities::of(&[Capability::Ping, Capability::Embed])
             .with(&[Capability::Level])
             .without(&[Capability::Ping]);
-        assert!(set.iter().eq([Capability::Level, Capability::Embed]));
+        let expected = [Capability::Descriptors, Capability::Level, Capability::Embed];
+        assert!(set.iter().eq(expected), "a mode implies descriptors");
+        assert!(!set.without(&[Capability::Level]).has(Capability::Descriptors));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::adapter::{Adapter, Failure};
+use crate::adapter::{Adapter, Capability, Failure};
 use crate::rule::{Check, Deviation, Trial};
 use crate::trace::Trace;
 
@@ -67,6 +67,23 @@ impl<'t, A: Adapter> Fixture<'t, A> {
     /// What the loop answers.
     pub fn poll(&mut self) -> Result<Duration, Failure> {
         self.dispatch(Some(Duration::ZERO))
+    }
+
+    /// Dispatches what is ready by now: in one dispatch where that is one wait and all it brought,
+    /// else in as many as may be needed for it.
+    ///
+    /// # Errors
+    ///
+    /// What the loop answers.
+    pub fn deliver(&mut self) -> Result<(), Failure> {
+        const DISPATCHES: usize = 16;
+        if A::capabilities().has(Capability::OneWaitADispatch) {
+            return self.poll().map(drop);
+        }
+        for _ in 0..DISPATCHES {
+            self.dispatch(Some(Duration::from_millis(1)))?;
+        }
+        Ok(())
     }
 
     /// Dispatches until the condition holds.

@@ -59,6 +59,7 @@ pub(super) const COMMON: Capabilities = Capabilities::of(&[
     Capability::Level,
     Capability::Edge,
     Capability::OneShot,
+    Capability::EmptyInterest,
     Capability::PostActions,
     Capability::FallibleCallbacks,
     Capability::Disable,
