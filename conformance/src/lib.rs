@@ -32,6 +32,7 @@ pub mod profile;
 pub mod rule;
 pub mod rules;
 pub mod runner;
+pub mod spec;
 pub mod trace;
 
 pub use runner::{Suite, main, main_of};

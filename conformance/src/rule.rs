@@ -52,6 +52,11 @@ impl Rule {
     pub fn group(&self) -> &'static str {
         self.id.split_once('-').map_or(self.id, |(group, _)| group)
     }
+
+    /// Its number in the group; 0 if the id is not well-formed.
+    pub fn number(&self) -> u32 {
+        self.id.split_once('-').and_then(|(_, number)| number.parse().ok()).unwrap_or(0)
+    }
 }
 
 /// How a rule was not kept.
@@ -160,18 +165,21 @@ impl Trial {
 pub struct Case {
     /// What it says.
     pub rule: &'static Rule,
+    /// Whether any loop can be held to it, and not only one of a certain interface.
+    pub is_generic: bool,
     test: Box<dyn Fn(&Trial) -> Check>,
 }
 
 impl Case {
     /// A test that is generic over the adapter.
     pub fn new<A: Adapter>(rule: &'static Rule, test: fn(&mut Fixture<'_, A>) -> Check) -> Self {
-        Case { rule, test: Box::new(move |trial| test(&mut Fixture::new(trial)?)) }
+        let test = move |trial: &Trial| test(&mut Fixture::new(trial)?);
+        Case { rule, is_generic: true, test: Box::new(test) }
     }
 
     /// A test that is written for one loop's own interface.
     pub fn plain(rule: &'static Rule, test: fn(&Trial) -> Check) -> Self {
-        Case { rule, test: Box::new(test) }
+        Case { rule, is_generic: false, test: Box::new(test) }
     }
 
     /// Runs the test here and now. A panic is the caller's.

@@ -1,12 +1,16 @@
 //! The loops that come with the suite, a file each.
 //!
 //! The releases of calloop and `calloop-ref` have one interface, and one adapter: `calloop_api.rs`
-//! is compiled once for each.
+//! is compiled once for each. Those of calloop come with the feature `calloop`.
 
+#[cfg(feature = "calloop")]
 mod calloop_0_13;
+#[cfg(feature = "calloop")]
 mod calloop_0_14;
 mod calloop_ref;
 
+#[cfg(feature = "calloop")]
 pub use self::calloop_0_13::Calloop013;
+#[cfg(feature = "calloop")]
 pub use self::calloop_0_14::Calloop014;
 pub use self::calloop_ref::CalloopRef;

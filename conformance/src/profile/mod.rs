@@ -4,7 +4,9 @@
 //! that has the interface: the compiler proves that it does, the tests how it behaves. What a crate
 //! does not have is left out of its profile, a module at a time.
 
+#[cfg(feature = "calloop")]
 mod calloop_0_13;
+#[cfg(feature = "calloop")]
 mod calloop_0_14;
 mod calloop_ref;
 
@@ -16,11 +18,13 @@ pub fn calloop_ref() -> Vec<Case> {
 }
 
 /// The rules for calloop 0.14.
+#[cfg(feature = "calloop")]
 pub fn calloop_0_14() -> Vec<Case> {
     calloop_0_14::cases()
 }
 
 /// The rules for calloop 0.13, which has less.
+#[cfg(feature = "calloop")]
 pub fn calloop_0_13() -> Vec<Case> {
     calloop_0_13::cases()
 }

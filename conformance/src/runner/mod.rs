@@ -40,6 +40,7 @@ use progress::Progress;
 use selection::Selected;
 
 use crate::rule::Case;
+use crate::spec;
 
 pub use child::serve;
 pub use error::{EXIT_CODES, Error};
@@ -70,6 +71,8 @@ impl Run {
 pub fn execute(suites: &[Suite], options: &Options, command: &str) -> ExitCode {
     let outcome = if options.list {
         list(suites, options).map(|()| true)
+    } else if options.spec {
+        print_spec(suites, options).map(|()| true)
     } else {
         run(suites, options, command).map(|run| run.is_as_expected())
     };
@@ -222,17 +225,26 @@ fn write_files(record: &Record, options: &Options) -> Result<(), Error> {
     Ok(())
 }
 
-/// Prints the rules that the options select, each once.
+/// The rules that the options select, each once.
+fn listed<'s>(suites: &'s [Suite], options: &Options) -> Result<Vec<&'s Case>, Error> {
+    let selected = selection::select(suites, options)?;
+    let mut cases: Vec<&Case> = selected.into_iter().flat_map(|it| it.cases).collect();
+    let mut ids = BTreeSet::new();
+    cases.retain(|case| ids.insert(case.rule.id));
+    Ok(cases)
+}
+
 fn list(suites: &[Suite], options: &Options) -> Result<(), Error> {
     let mut out = anstream::stdout().lock();
-    let mut listed = BTreeSet::new();
-    for selected in selection::select(suites, options)? {
-        for Case { rule, .. } in selected.cases {
-            if listed.insert(rule.id) {
-                writeln!(out, "{:12} {:7} {}", rule.id, rule.level.to_string(), rule.sentence)
-                    .map_err(Error::output)?;
-            }
-        }
+    for Case { rule, .. } in listed(suites, options)? {
+        writeln!(out, "{:12} {:7} {}", rule.id, rule.level.to_string(), rule.sentence)
+            .map_err(Error::output)?;
     }
     out.flush().map_err(Error::output)
+}
+
+fn print_spec(suites: &[Suite], options: &Options) -> Result<(), Error> {
+    let text = spec::document(&listed(suites, options)?, &selection::untestable(options)?);
+    let mut out = anstream::stdout().lock();
+    write!(out, "{text}").and_then(|()| out.flush()).map_err(Error::output)
 }

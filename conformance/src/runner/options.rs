@@ -51,6 +51,10 @@ pub struct Options {
     #[arg(long)]
     pub list: bool,
 
+    /// Print the rules in full, as SPEC.md has them, and run none
+    #[arg(long, conflicts_with = "list")]
+    pub spec: bool,
+
     /// Run each rule so often, with other random numbers, until one run is not as expected
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..))]
     pub repeat: u32,

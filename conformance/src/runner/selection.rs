@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use glob::Pattern;
 
 use super::{Error, Options, Suite};
-use crate::rule::Case;
+use crate::rule::{Case, Level, Rule};
+use crate::spec::{UNTESTABLE, Untestable};
 
 /// What a RULE on the command line stands for.
 enum Filter {
@@ -28,14 +29,44 @@ impl Filter {
         Ok(Filter::Glob(pattern))
     }
 
-    fn matches(&self, case: &Case) -> bool {
-        let id = case.rule.id;
+    fn matches(&self, id: &str) -> bool {
         match self {
             Filter::Exact(whole) => id == whole,
             Filter::Part(part) => id.contains(part.as_str()),
             Filter::Glob(pattern) => pattern.matches(id),
         }
     }
+}
+
+/// What the options ask for of a rule, apart from its loop.
+struct Asked<'o> {
+    options: &'o Options,
+    wanted: Vec<Filter>,
+    unwanted: Vec<Filter>,
+}
+
+impl<'o> Asked<'o> {
+    fn new(options: &'o Options) -> Result<Self, Error> {
+        let filters = |texts: &[String]| -> Result<Vec<Filter>, Error> {
+            texts.iter().map(|text| Filter::new(text, options.exact)).collect()
+        };
+        Ok(Asked { options, wanted: filters(&options.rules)?, unwanted: filters(&options.skip)? })
+    }
+
+    fn has(&self, id: &str, group: &str, level: Level) -> bool {
+        let Options { groups, levels, .. } = self.options;
+        (self.wanted.is_empty() || self.wanted.iter().any(|filter| filter.matches(id)))
+            && !self.unwanted.iter().any(|filter| filter.matches(id))
+            && (groups.is_empty() || groups.iter().any(|name| name.eq_ignore_ascii_case(group)))
+            && (levels.is_empty() || levels.contains(&level))
+    }
+}
+
+/// The rules without a test that are asked for.
+pub(super) fn untestable(options: &Options) -> Result<Vec<&'static Untestable>, Error> {
+    let asked = Asked::new(options)?;
+    let is_asked_for = |rule: &&Untestable| asked.has(rule.id, rule.group(), rule.level);
+    Ok(UNTESTABLE.iter().filter(is_asked_for).collect())
 }
 
 /// A loop, and which of its rules are asked for.
@@ -56,19 +87,12 @@ pub(super) fn select<'s>(
     options: &Options,
 ) -> Result<Vec<Selected<'s>>, Error> {
     refuse_duplicates(suites)?;
-    let filters = |texts: &[String]| -> Result<Vec<Filter>, Error> {
-        texts.iter().map(|text| Filter::new(text, options.exact)).collect()
-    };
-    let (wanted, unwanted) = (filters(&options.rules)?, filters(&options.skip)?);
+    let asked = Asked::new(options)?;
     let loops = loops(suites, options)?;
-    refuse_unknown(&loops, options, &wanted)?;
+    refuse_unknown(&loops, options, &asked.wanted)?;
     let is_selected = |suite: &Suite, case: &Case| {
-        let group = case.rule.group();
-        (wanted.is_empty() || wanted.iter().any(|filter| filter.matches(case)))
-            && !unwanted.iter().any(|filter| filter.matches(case))
-            && (options.groups.is_empty()
-                || options.groups.iter().any(|name| name.eq_ignore_ascii_case(group)))
-            && (options.levels.is_empty() || options.levels.contains(&case.rule.level))
+        let Rule { id, level, .. } = *case.rule;
+        asked.has(id, case.rule.group(), level)
             && (!options.ignored || !suite.missing(case).is_empty())
     };
     let select = |suite: &'s Suite| {
@@ -76,7 +100,7 @@ pub(super) fn select<'s>(
         Selected { suite, cases }
     };
     let mut selected: Vec<Selected<'_>> = loops.into_iter().map(select).collect();
-    let may_be_none = options.lenient && (!wanted.is_empty() || options.ignored);
+    let may_be_none = options.lenient && (!asked.wanted.is_empty() || options.ignored);
     if selected.iter().all(|selected| selected.cases.is_empty()) && !may_be_none {
         return Err(Error::Usage("no rule is left to run by these options together".into()));
     }
@@ -123,7 +147,7 @@ fn refuse_duplicates(suites: &[Suite]) -> Result<(), Error> {
 fn refuse_unknown(suites: &[&Suite], options: &Options, wanted: &[Filter]) -> Result<(), Error> {
     let cases = || suites.iter().flat_map(|suite| &suite.cases);
     for (filter, text) in wanted.iter().zip(&options.rules) {
-        if !options.lenient && !cases().any(|case| filter.matches(case)) {
+        if !options.lenient && !cases().any(|case| filter.matches(case.rule.id)) {
             return Err(Error::Usage(format!(
                 "`{text}` is not the id of a rule, a part of one or a pattern of some; \
                  --list shows them all"

@@ -6,6 +6,7 @@ use reports::record::Subject;
 
 use crate::adapter::{Adapter, Capabilities, Capability};
 use crate::rule::Case;
+use crate::spec;
 
 /// A loop, the rules that it is held to, and its expectation file. The loop's type is forgotten, so
 /// that one program can hold several loops to the rules.
@@ -54,6 +55,23 @@ impl Suite {
     pub fn with_expectations(mut self, path: impl Into<PathBuf>, text: &str) -> Self {
         self.expectations = Some(ExpectationFile { path: path.into(), text: text.to_string() });
         self
+    }
+
+    /// The rules that the loop is held to.
+    pub fn cases(&self) -> &[Case] {
+        &self.cases
+    }
+
+    /// These rules in full, and those that cannot be tested, in Markdown.
+    pub fn specification(&self) -> String {
+        let cases: Vec<&Case> = self.cases.iter().collect();
+        let untestable: Vec<_> = spec::UNTESTABLE.iter().collect();
+        spec::document(&cases, &untestable)
+    }
+
+    /// The text of the expectation file, if there is one.
+    pub fn expectations(&self) -> Option<&str> {
+        self.expectations.as_ref().map(|file| file.text.as_str())
     }
 
     /// Whether the loop is held to the rule of this id.

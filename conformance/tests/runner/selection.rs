@@ -24,6 +24,20 @@ pub(crate) fn rules_are_selected() {
     assert_eq!(listed(&["--ignored"]), ["GOOD-03"]);
 }
 
+pub(crate) fn rules_are_shown_in_full() {
+    let Ended { code, out, .. } = run(&["--spec", "good-03", "TIMER-201"]);
+    assert_eq!(code, Some(0));
+    for text in [
+        "### GOOD-03\n\n**MUST**, for calloop's interface with `idle`, `ping`\n\nA test MUST behave.",
+        "- Why: Others run after it.\n- Source: common sense\n- Check: what it does\n",
+        "## Rules that cannot be tested",
+        "### TIMER-201",
+    ] {
+        assert!(out.contains(text), "no `{text}` in:\n{out}");
+    }
+    assert_eq!(out.matches("\n### ").count(), 2, "no other rules: {out}");
+}
+
 pub(crate) fn shards_are_the_whole() {
     let directory = tempdir().unwrap();
     let run_to = |path: &Path, shard: &str| {

@@ -5,6 +5,7 @@ use std::future::{pending, poll_fn};
 use std::io::Read;
 use std::marker::PhantomData;
 use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::thread;
@@ -25,6 +26,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::plain(&LOCAL_FUTURES, local_futures),
         Case::plain(&REMOVED_WITH_PENDING_IO, removed_with_pending_io),
         Case::plain(&TWO_IN_ONE, two_in_one),
+        Case::plain(&PANICKING_FUTURE, panicking_future),
     ]
 }
 
@@ -229,4 +231,30 @@ fn two_in_one(t: &Trial) -> Check {
     f.poll()?;
     f.expect_quiet()?;
     f.expect_marks(["First"])
+}
+
+const PANICKING_FUTURE: Rule = Rule {
+    id: "EXEC-09",
+    level: Level::Must,
+    sentence: "A future that panics MUST NOT keep the others of its executor from running in a later \
+               dispatch.",
+    why: "A server that catches the panic of one request goes on with the rest of them.",
+    source: "std::panic::catch_unwind; an executor is one source of the loop, its futures are many",
+    check: "whether the executor is still woken after a panic has left its loop over the futures",
+    needs: &[],
+    alone: false,
+};
+
+fn panicking_future(t: &Trial) -> Check {
+    let mut f = Fixture::new(t)?;
+    let (scheduler, _) = insert(&f)?;
+    scheduler.schedule(async { panic!("as the rule has it") }).expect(PRESENT);
+    for value in ["second", "third"] {
+        scheduler.schedule(async move { value }).expect(PRESENT);
+    }
+    let outcome = catch_unwind(AssertUnwindSafe(|| f.poll()));
+    ensure!(outcome.is_err(), "the panic to come out of the dispatch", "{outcome:?}");
+    f.dispatch_until("the other futures to run", |trace| trace.count("third") == 1)?;
+    f.expect_marks(["second", "third"])?;
+    f.expect_quiet()
 }

@@ -160,6 +160,11 @@ impl Expectations {
         self.deviations.iter().find(|deviation| deviation.rule == rule)
     }
 
+    /// The deviation that is known of a rule, in the words of the file.
+    pub(super) fn outcome(&self, rule: &str) -> Option<&str> {
+        self.of(rule).map(|deviation| deviation.expectation.outcome.as_str())
+    }
+
     /// What is expected of a rule with this outcome. A deviation that nobody has explained yet is
     /// not expected; a pass is held against it all the same.
     pub(super) fn expected(&self, rule: &str, outcome: &Outcome) -> Option<Expectation> {

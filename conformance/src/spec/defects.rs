@@ -1,0 +1,88 @@
+//! The defects of calloop that exist on Linux, each with the rule that shows it.
+
+/// A defect of calloop.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Defect {
+    /// The rule that calloop 0.14 does not keep because of it.
+    pub rule: &'static str,
+    /// What happens.
+    pub what: &'static str,
+}
+
+const fn defect(rule: &'static str, what: &'static str) -> Defect {
+    Defect { rule, what }
+}
+
+/// Every known defect, in the order of the specification.
+pub const DEFECTS: &[Defect] = &[
+    defect(
+        "LOOP-16",
+        "A source that disables itself and then fails has the next source called disabled in its \
+         place.",
+    ),
+    defect(
+        "LOOP-17",
+        "`disable` of a source that the caller has borrowed answers `Ok` and disables whatever \
+         source is called next.",
+    ),
+    defect("REG-03", "After a source with hooks failed to register, the next dispatch panics."),
+    defect("REG-23", "`remove` panics if what it drops uses the handle of the loop."),
+    defect("REG-24", "After a source with hooks failed to unregister, the next dispatch panics."),
+    defect(
+        "REG-52",
+        "After 65 536 reuses of its slot a token is valid again, and removes a stranger.",
+    ),
+    defect(
+        "REG-55",
+        "A timer that is enabled twice fires twice at each of its deadlines, for ever.",
+    ),
+    defect("TIMER-06", "Timers of one deadline fire in no order."),
+    defect(
+        "TIMER-15",
+        "A timer within another source that was dropped fires again when its parent is updated.",
+    ),
+    defect("TIMER-19", "The timer of a future that was dropped stays in the loop and ends a wait."),
+    defect(
+        "CHAN-11",
+        "Two channels within one source wake each other for ever: the processor never rests.",
+    ),
+    defect("SIG-52", "`remove_signals` of a signal that is pending lets it kill the process."),
+    defect("HOOK-05", "Each update of a source has its hooks called once more a wait."),
+    defect(
+        "HOOK-06",
+        "When one source's `before_sleep` fails, others get no `before_handle_events` for theirs.",
+    ),
+    defect(
+        "HOOK-10",
+        "What a hook asked for in a dispatch that failed is delivered twice in the next one.",
+    ),
+    defect("EXEC-09", "After a future has panicked, those scheduled beside it do not run."),
+    defect(
+        "EXEC-10",
+        "`remove` of an executor that holds an adapter of the loop aborts the process.",
+    ),
+    defect(
+        "EXEC-11",
+        "Two executors within one source wake each other for ever: the processor never rests.",
+    ),
+    defect(
+        "STREAM-02",
+        "A stream that always has an item is drained without end, and nothing else is called.",
+    ),
+    defect(
+        "IO-04",
+        "The halves of a split adapter take each other's waker: one of them never goes on.",
+    ),
+    defect(
+        "IO-06",
+        "`adapt_io` that fails leaves the descriptor non-blocking, also for whoever shares it.",
+    ),
+    defect(
+        "TRANS-06",
+        "Once a child is disabled, an update of its parent fails, and a dispatch with it.",
+    ),
+    defect(
+        "TRANS-08",
+        "`TransientSource::default()` does not exist for channels, pings and timers.",
+    ),
+];
