@@ -109,6 +109,8 @@ capabilities! {
     Embed = "embed",
     /// A dispatch is one wait and what it brought: not several waits, nor a part.
     OneWaitADispatch = "one-wait-a-dispatch",
+    /// Descriptors are reported in the order in which they became ready.
+    ReadyOrder = "ready-order",
 }
 
 impl fmt::Display for Capability {

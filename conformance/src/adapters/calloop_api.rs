@@ -88,6 +88,7 @@ pub(super) const COMMON: Capabilities = Capabilities::of(&[
     Capability::Sleep,
     Capability::Embed,
     Capability::OneWaitADispatch,
+    Capability::ReadyOrder,
 ]);
 
 impl From<calloop::Error> for Failure {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::adapter::{Adapter, Capability, Failure, Interest, Mode, Next, TimerNext};
 use crate::ensure;
-use crate::fixture::{Fixture, PATIENCE, SILENCE};
+use crate::fixture::{Fixture, PATIENCE};
 use crate::rule::{Check, Deviation};
 use crate::trace::Trace;
 
@@ -46,6 +46,11 @@ impl AsFd for Wire {
 pub(super) fn drain(fd: BorrowedFd<'_>) {
     let mut buffer = [0; 64];
     while rustix::io::read(fd, &mut buffer).is_ok_and(|read| read == buffer.len()) {}
+}
+
+/// How many descriptors this process has open.
+pub(super) fn open_descriptors() -> io::Result<usize> {
+    Ok(std::fs::read_dir("/dev/fd")?.count())
 }
 
 /// Calls a function when it is dropped.
@@ -153,27 +158,5 @@ impl<A: Adapter> Fixture<'_, A> {
                 "only [{marks}] in {DISPATCHES_MAX} dispatches, of which {failures} failed"
             ),
         ))
-    }
-
-    /// Fails unless the loop sleeps through a whole timeout and calls nothing that is marked.
-    ///
-    /// A loop may need some dispatches to calm down, for instance to see that a queue is empty.
-    pub(super) fn expect_sleep(&mut self) -> Check {
-        const DISPATCHES_MAX: usize = 8;
-        let before = self.trial.trace.marks().len();
-        let start = Instant::now();
-        let mut dispatches = 0;
-        while let Some(remaining) = SILENCE.checked_sub(start.elapsed()) {
-            self.dispatch(Some(remaining))?;
-            dispatches += 1;
-        }
-        let marks = self.trial.trace.marks();
-        ensure!(marks.len() == before, "nothing called", "called: {}", marks[before..].join(", "));
-        ensure!(
-            dispatches <= DISPATCHES_MAX,
-            "a loop that sleeps when nothing happens",
-            "{dispatches} dispatches in {SILENCE:?}"
-        );
-        Ok(())
     }
 }

@@ -47,6 +47,8 @@ pub const DEFECTS: &[Defect] = &[
         "Two channels within one source wake each other for ever: the processor never rests.",
     ),
     defect("SIG-52", "`remove_signals` of a signal that is pending lets it kill the process."),
+    defect("IDLE-06", "An idle callback that cancels itself panics."),
+    defect("IDLE-107", "When an idle callback panics, those behind it are lost."),
     defect("HOOK-05", "Each update of a source has its hooks called once more a wait."),
     defect(
         "HOOK-06",

@@ -16,6 +16,8 @@ const fn group(name: &'static str, title: &'static str) -> Group {
 /// Every group, in the order of the specification.
 pub const GROUPS: &[Group] = &[
     group("LOOP", "The loop: what a dispatch is, in which order it calls, how a run ends."),
+    group("ORD", "Order within one dispatch, and changes while it goes on."),
+    group("EMBED", "The loop inside another poller."),
     group("REG", "Registration: sources that come, go and change, also while callbacks run."),
     group("MODE", "Readiness of descriptors: level-triggered, edge-triggered, reported once."),
     group("POST", "What a callback asks for about its own source."),

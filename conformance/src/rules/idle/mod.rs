@@ -23,7 +23,9 @@ pub(super) fn cases<A: Adapter>() -> Vec<Case> {
 
 /// Where a callback finds the idle callback that it is to cancel.
 #[derive(Clone, Default)]
-struct Canceller(Rc<Cell<Option<Box<dyn FnOnce()>>>>);
+struct Canceller(Rc<Cell<Option<Cancel>>>);
+
+type Cancel = Box<dyn FnOnce()>;
 
 impl Canceller {
     fn set(&self, idle: impl CancelIdle) {
