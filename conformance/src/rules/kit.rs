@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::adapter::{Adapter, Capability, Failure, Interest, Mode, Next, TimerNext};
 use crate::ensure;
-use crate::fixture::{Fixture, PATIENCE};
+use crate::fixture::{Fixture, PATIENCE, SILENCE};
 use crate::rule::{Check, Deviation};
 use crate::trace::Trace;
 
@@ -158,5 +158,27 @@ impl<A: Adapter> Fixture<'_, A> {
                 "only [{marks}] in {DISPATCHES_MAX} dispatches, of which {failures} failed"
             ),
         ))
+    }
+
+    /// Fails unless the loop sleeps through a whole timeout and calls nothing that is marked.
+    ///
+    /// A loop may need some dispatches to calm down, for instance to see that a queue is empty.
+    pub(super) fn expect_sleep(&mut self) -> Check {
+        const DISPATCHES_MAX: usize = 8;
+        let before = self.trial.trace.marks().len();
+        let start = Instant::now();
+        let mut dispatches = 0;
+        while let Some(remaining) = SILENCE.checked_sub(start.elapsed()) {
+            self.dispatch(Some(remaining))?;
+            dispatches += 1;
+        }
+        let marks = self.trial.trace.marks();
+        ensure!(marks.len() == before, "nothing called", "called: {}", marks[before..].join(", "));
+        ensure!(
+            dispatches <= DISPATCHES_MAX,
+            "a loop that sleeps when nothing happens",
+            "{dispatches} dispatches in {SILENCE:?}"
+        );
+        Ok(())
     }
 }
