@@ -184,8 +184,8 @@ fn deviation(conformance: &Conformance, result: &RuleResult) -> Markup {
             summary {
                 strong { (result.id) } ": " (outcome(&result.outcome))
                 @if result.expected.is_none() { ", unexpected" }
+                ". " span.quiet { (result.sentence) }
             }
-            p { (result.level) ": " (result.sentence) }
             @if !result.why.is_empty() { p.quiet { (result.why) } }
             @if let Some(Expectation { reason, link, .. }) = &result.expected {
                 p {

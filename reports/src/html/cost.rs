@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::{Drawn, Picture, exactly, quantity};
+use super::{Palette, Picture, exactly, quantity};
 use crate::plot::{self, Axis, Scale};
 use crate::ratio::{self, Row};
 use crate::record::{Measurement, Record, Subject};
 
 pub(super) fn section(record: &Record) -> Markup {
+    let palette = Palette::of(record);
     let rows = ratio::rows(&record.measurements);
     let mut meters: Vec<&str> = Vec::new();
     for row in &rows {
@@ -31,12 +32,12 @@ pub(super) fn section(record: &Record) -> Markup {
             @for meter in meters {
                 @let rows: Vec<&Row<'_>> = rows.iter().filter(|row| row.meter == meter).collect();
                 h3 id={ "meter-" (meter) } { (title(meter)) }
-                @if let Some(picture) = ratios(meter, &rows) {
+                @if let Some(picture) = ratios(&palette, meter, &rows) {
                     (picture.figure("As a multiple of the floor; shorter is cheaper"))
                 }
                 (table(meter, &rows))
             }
-            (curves(&record.measurements))
+            (curves(&palette, &record.measurements))
         }
     }
 }
@@ -62,7 +63,7 @@ fn engines<'r>(rows: &[&Row<'r>]) -> Vec<&'r Subject> {
     engines
 }
 
-fn ratios(meter: &str, rows: &[&Row<'_>]) -> Option<Picture> {
+fn ratios(palette: &Palette<'_>, meter: &str, rows: &[&Row<'_>]) -> Option<Picture> {
     let rows: Vec<&&Row<'_>> = rows.iter().filter(|row| row.floor.is_some()).collect();
     let names: Vec<String> = rows.iter().map(|row| workload(row)).collect();
     let owned: Vec<&Row<'_>> = rows.iter().map(|row| **row).collect();
@@ -71,10 +72,9 @@ fn ratios(meter: &str, rows: &[&Row<'_>]) -> Option<Picture> {
         let ratios = ratios.filter_map(|(number, row)| Some((number as f64, row.ratio(engine)?)));
         ratios.filter(|(_, ratio)| *ratio > 0.0).collect()
     };
-    let drawn = |engine| Drawn { engine, is_floor: false, points: points(engine) };
-    let engines = engines(&owned).into_iter().map(drawn).collect();
+    let engines = engines(&owned).into_iter().map(|engine| (engine, points(engine))).collect();
     let axis = "times the floor";
-    Picture::new(engines, |series| {
+    Picture::new(palette, engines, |series| {
         plot::bars(&format!("{} as multiples of the floor", title(meter)), axis, &names, series)
     })
 }
@@ -123,13 +123,13 @@ struct Curve<'r> {
     size: &'r str,
     others: String,
     unit: String,
-    engines: BTreeMap<(bool, &'r Subject), Vec<(f64, f64)>>,
+    engines: BTreeMap<&'r Subject, Vec<(f64, f64)>>,
 }
 
 /// As many sizes make a curve.
 const SIZES_MIN: usize = 3;
 
-fn curves(measurements: &[Measurement]) -> Markup {
+fn curves(palette: &Palette<'_>, measurements: &[Measurement]) -> Markup {
     let mut curves: Vec<Curve<'_>> = Vec::new();
     for measurement in measurements.iter().filter(|measurement| measurement.meter == "wall") {
         add_to_curves(&mut curves, measurement);
@@ -142,11 +142,8 @@ fn curves(measurements: &[Measurement]) -> Markup {
         };
         let x = Axis { name: curve.size, scale: Scale::Log };
         let y = Axis { name: &curve.unit, scale: Scale::Log };
-        let engines = curve.engines.into_iter().rev();
-        let engines =
-            engines.map(|((is_floor, engine), points)| Drawn { engine, is_floor, points });
-        let engines = engines.filter(|drawn| drawn.points.len() > 1).collect();
-        let picture = Picture::new(engines, |series| plot::lines(&caption, x, y, series));
+        let engines = curve.engines.into_iter().filter(|(_, points)| points.len() > 1).collect();
+        let picture = Picture::new(palette, engines, |series| plot::lines(&caption, x, y, series));
         picture.filter(|_| longest >= SIZES_MIN).map(|picture| picture.figure(&caption))
     });
     let drawn: Vec<Markup> = drawn.collect();
@@ -174,13 +171,12 @@ fn add_to_curves<'r>(curves: &mut Vec<Curve<'r>>, measurement: &'r Measurement) 
             (curve.workload, curve.size, &curve.others) == (&measurement.workload, size, &others)
         };
         let at = curves.iter().position(same).unwrap_or_else(|| {
-            let unit = format!("{} a {}", measurement.unit, measurement.per);
+            let unit = format!("{} per {}", measurement.unit, measurement.per);
             let (workload, engines) = (measurement.workload.as_str(), BTreeMap::new());
             curves.push(Curve { workload, size, others, unit, engines });
             curves.len() - 1
         });
-        let engine = (measurement.is_floor, &measurement.engine);
-        let points = curves[at].engines.entry(engine).or_default();
+        let points = curves[at].engines.entry(&measurement.engine).or_default();
         points.push((value, median));
         points.sort_by(|one, other| one.0.total_cmp(&other.0));
     }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{Drawn, Picture};
+use super::{Palette, Picture};
 use crate::plot::{self, Axis, Scale};
 use crate::record::{Latency, Record};
 
@@ -10,6 +10,7 @@ use crate::record::{Latency, Record};
 const PERCENTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)];
 
 pub(super) fn section(record: &Record) -> Markup {
+    let palette = Palette::of(record);
     let mut workloads: Vec<(&str, &str)> = Vec::new();
     for Latency { workload, parameters, .. } in &record.latencies {
         if !workloads.contains(&(workload, parameters)) {
@@ -30,7 +31,7 @@ pub(super) fn section(record: &Record) -> Markup {
                 @for (workload, parameters) in &workloads {
                     @let latencies = of(record, workload, parameters);
                     @let caption = format!("{workload} {parameters}");
-                    @if let Some(picture) = distribution(&caption, &latencies) {
+                    @if let Some(picture) = distribution(&palette, &caption, &latencies) {
                         (picture.figure(&caption))
                     }
                 }
@@ -45,15 +46,11 @@ fn of<'r>(record: &'r Record, workload: &str, parameters: &str) -> Vec<&'r Laten
     record.latencies.iter().filter(is_of).collect()
 }
 
-fn distribution(title: &str, latencies: &[&Latency]) -> Option<Picture> {
-    let engines = latencies.iter().map(|latency| Drawn {
-        engine: &latency.engine,
-        is_floor: latency.is_floor,
-        points: points(latency),
-    });
+fn distribution(palette: &Palette<'_>, title: &str, latencies: &[&Latency]) -> Option<Picture> {
+    let engines = latencies.iter().map(|latency| (&latency.engine, points(latency))).collect();
     let x = Axis { name: "part of the events that came within", scale: Scale::Nines };
     let y = Axis { name: "microseconds", scale: Scale::Log };
-    Picture::new(engines.collect(), |series| plot::lines(title, x, y, series))
+    Picture::new(palette, engines, |series| plot::lines(title, x, y, series))
 }
 
 /// The part of the events that came within each time. The last has no place by nines.

@@ -6,6 +6,8 @@ mod environment;
 mod latency;
 mod overview;
 
+use std::collections::BTreeSet;
+
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::plot::Series;
@@ -65,11 +67,23 @@ fn exactly(value: f64) -> String {
     if value.fract() == 0.0 { format!("{value:.0}") } else { quantity(value) }
 }
 
-/// What a picture shows of one engine.
-struct Drawn<'r> {
-    engine: &'r Subject,
-    is_floor: bool,
-    points: Vec<(f64, f64)>,
+/// The engines of a record that have a colour, the same in all pictures: all but the floors.
+struct Palette<'r>(Vec<&'r Subject>);
+
+impl<'r> Palette<'r> {
+    fn of(record: &'r Record) -> Self {
+        let measured = record.measurements.iter().map(|it| (&it.engine, it.is_floor));
+        let latencies = record.latencies.iter().map(|it| (&it.engine, it.is_floor));
+        let engines: BTreeSet<&Subject> = measured
+            .chain(latencies)
+            .filter_map(|(engine, is_floor)| (!is_floor).then_some(engine))
+            .collect();
+        Palette(engines.into_iter().collect())
+    }
+
+    fn colour(&self, engine: &Subject) -> Option<usize> {
+        self.0.iter().position(|known| *known == engine)
+    }
 }
 
 /// A picture and what its colours mean.
@@ -79,18 +93,15 @@ struct Picture {
 }
 
 impl Picture {
-    /// `draw` makes it of the series, which get a colour each, but for the floor.
+    /// `draw` makes it of what there is to draw of each engine.
     fn new(
-        engines: Vec<Drawn<'_>>,
+        palette: &Palette<'_>,
+        engines: Vec<(&Subject, Vec<(f64, f64)>)>,
         draw: impl FnOnce(&[Series]) -> Option<String>,
     ) -> Option<Picture> {
-        let mut next = 0;
         let (mut legend, mut series) = (Vec::new(), Vec::new());
-        for Drawn { engine, is_floor, points } in engines {
-            let colour = (!is_floor).then(|| {
-                next += 1;
-                next - 1
-            });
+        for (engine, points) in engines {
+            let colour = palette.colour(engine);
             legend.push((colour, format!("{} {}", engine.name, engine.version)));
             series.push(Series { colour, points });
         }
