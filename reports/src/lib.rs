@@ -1,13 +1,14 @@
 //! Records of conformance and measurements, and what is made of them.
 //!
-//! [`record`] is the schema, [`store`] reads and writes it, [`ratio`] sets measurements side by
-//! side, and `html` (feature `render`) makes a page of a record.
+//! [`record`] is the schema, [`store`] reads and writes it, [`merge`] puts parts together, [`ratio`]
+//! sets measurements side by side, and `html` (feature `render`) makes a page of a record.
 
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "render")]
 pub mod html;
 mod machine;
+pub mod merge;
 #[cfg(feature = "render")]
 pub mod plot;
 pub mod ratio;

@@ -17,6 +17,9 @@ pub struct Record {
     pub suite: String,
     /// When the run began, as RFC 3339 in UTC.
     pub started: String,
+    /// Which part of a run it is, if that was split.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
     /// What it ran on.
     pub machine: Machine,
     /// The conformance of each loop.
@@ -31,6 +34,15 @@ pub struct Record {
     /// What could not be measured or run here, and what it takes.
     #[serde(default)]
     pub missing: Vec<Missing>,
+}
+
+/// One of the parts of a run that was split: the rules of each loop are dealt to them in turn.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shard {
+    /// Which, from 1 on.
+    pub part: usize,
+    /// Of how many.
+    pub parts: usize,
 }
 
 /// The machine and its tools.

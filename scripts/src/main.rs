@@ -6,6 +6,7 @@
 mod api;
 mod bench;
 mod ci;
+mod merge;
 mod report;
 
 use std::path::Path;
@@ -14,6 +15,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use conformance::runner::{self, Options, built_in};
+use reports::merge::MergeError;
 
 /// Callback event loops, measured and held to a specification.
 ///
@@ -28,6 +30,7 @@ use conformance::runner::{self, Options, built_in};
                                                      two loops side by side
   cargo suite conformance --list                     the rules
   cargo suite bench --workload ping                  one workload on every loop
+  cargo suite merge part-1.json part-2.json          one record of the parts of a run
   cargo suite report target/suite/record.json        the page for a record
 
 Exit codes: 0 as expected, 1 deviations or a check that failed, 2 wrong usage, 3 could not run")]
@@ -42,6 +45,8 @@ enum Command {
     Conformance(Box<Options>),
     /// Measure what an event costs on each loop
     Bench(bench::Bench),
+    /// Put records together, such as the parts of a run that was split
+    Merge(merge::Merge),
     /// Make the page that shows a record
     Report(report::Report),
     /// Compare the public interface of calloop-ref with calloop's
@@ -64,6 +69,7 @@ fn main() -> ExitCode {
             return runner::execute(&suites, &options, CONFORMANCE);
         }
         Some(Command::Bench(bench)) => bench.run(),
+        Some(Command::Merge(merge)) => merge.run(),
         Some(Command::Report(report)) => report.run(),
         Some(Command::Api) => api::run().map(|()| ExitCode::SUCCESS),
         Some(Command::Ci(ci)) => ci.run(),
@@ -71,11 +77,12 @@ fn main() -> ExitCode {
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
-        ExitCode::from(if error.is::<benches::Unknown>() { WRONG_USAGE } else { COULD_NOT_RUN })
+        let is_usage = error.is::<benches::Unknown>() || error.is::<MergeError>();
+        ExitCode::from(if is_usage { WRONG_USAGE } else { COULD_NOT_RUN })
     })
 }
 
-/// The exit code for a name that does not exist.
+/// The exit code for a name that does not exist, or for parts that are no whole.
 const WRONG_USAGE: u8 = 2;
 
 /// The exit code of a run that did not come to a result.

@@ -27,6 +27,7 @@ mod watchdog;
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
 use std::time::Instant;
@@ -45,7 +46,7 @@ use crate::spec;
 pub use child::serve;
 pub use error::{EXIT_CODES, Error};
 pub use harness::{main, main_of};
-pub use options::{Options, Shard};
+pub use options::Options;
 pub use suite::Suite;
 
 /// A run that came to an end.
@@ -96,6 +97,7 @@ pub fn run(suites: &[Suite], options: &Options, command: &str) -> Result<Run, Er
     }
     watchdog::stop_on_signals()?;
     let mut record = Record::begin(env!("CARGO_PKG_VERSION"));
+    record.shard = options.shard;
 
     let tasks = tasks(suites, &selected, &expectations, options, command);
     let workers = options.jobs.map_or_else(processors, usize::from);
@@ -114,8 +116,8 @@ pub fn run(suites: &[Suite], options: &Options, command: &str) -> Result<Run, Er
         let results = conformance.results.iter();
         run.complaints.extend(results.filter_map(|result| expectations.complaint(result)));
     }
-    summary::print(&run, start.elapsed()).map_err(Error::output)?;
-    write_files(&run.record, options)?;
+    summary::print(&run, Some(start.elapsed())).map_err(Error::output)?;
+    write_files(&run.record, options.json.as_deref(), options.junit.as_deref())?;
     Ok(run)
 }
 
@@ -214,11 +216,24 @@ fn update(
     Ok(Some(updated))
 }
 
-fn write_files(record: &Record, options: &Options) -> Result<(), Error> {
-    if let Some(path) = &options.json {
+/// Prints what came of a run that is over, such as one that was merged of its parts, and writes the
+/// files that are asked for.
+///
+/// # Errors
+///
+/// If something cannot be written.
+pub fn show(record: Record, json: Option<&Path>, junit: Option<&Path>) -> Result<Run, Error> {
+    let run = Run { record, complaints: Vec::new() };
+    summary::print(&run, None).map_err(Error::output)?;
+    write_files(&run.record, json, junit)?;
+    Ok(run)
+}
+
+fn write_files(record: &Record, json: Option<&Path>, junit: Option<&Path>) -> Result<(), Error> {
+    if let Some(path) = json {
         record.write(path)?;
     }
-    if let Some(path) = &options.junit {
+    if let Some(path) = junit {
         let xml = junit::xml(record).map_err(|error| Error::CouldNotRun(error.to_string()))?;
         store::write_whole(path, xml.as_bytes())?;
     }

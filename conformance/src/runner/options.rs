@@ -2,9 +2,9 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::{Args, Command, FromArgMatches};
+use reports::record::Shard;
 
 use crate::rule::{Level, Settings};
 
@@ -36,7 +36,7 @@ pub struct Options {
     pub loops: Vec<String>,
 
     /// Only every N-th rule, starting with the I-th: the N parts of a run make the whole
-    #[arg(long, value_name = "I/N")]
+    #[arg(long, value_name = "I/N", value_parser = shard)]
     pub shard: Option<Shard>,
 
     /// Only the rules that the loop's capabilities leave out, run all the same
@@ -104,29 +104,12 @@ impl Default for Options {
     }
 }
 
-/// One of several equal parts of a run.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub struct Shard {
-    part: usize,
-    parts: usize,
-}
-
-impl Shard {
-    /// Whether the item at this position belongs to the part.
-    pub fn has(self, position: usize) -> bool {
-        position % self.parts == self.part - 1
-    }
-}
-
-impl FromStr for Shard {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let numbers = text.split_once('/').map(|(part, parts)| (part.parse(), parts.parse()));
-        match numbers {
-            Some((Ok(part), Ok(parts))) if (1..=parts).contains(&part) => Ok(Shard { part, parts }),
-            _ => Err("two numbers are needed, as 2/5 for the second of five parts".into()),
-        }
+/// Which part of a run, as `2/5`.
+fn shard(text: &str) -> Result<Shard, String> {
+    let numbers = text.split_once('/').map(|(part, parts)| (part.parse(), parts.parse()));
+    match numbers {
+        Some((Ok(part), Ok(parts))) if (1..=parts).contains(&part) => Ok(Shard { part, parts }),
+        _ => Err("two numbers are needed, as 2/5 for the second of five parts".into()),
     }
 }
 
@@ -161,17 +144,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_shards_of_a_run_are_the_run() {
-        let shards: Vec<Shard> = ["1/3", "2/3", "3/3"].map(|text| text.parse().unwrap()).into();
-        for position in 0..10 {
-            assert_eq!(shards.iter().filter(|shard| shard.has(position)).count(), 1);
-        }
-    }
-
-    #[test]
     fn nonsense_is_refused() {
         for text in ["", "1", "0/3", "4/3", "1/0", "a/b", "1/3/5", "-1/3"] {
-            assert!(text.parse::<Shard>().is_err(), "{text}");
+            assert!(shard(text).is_err(), "{text}");
         }
         for text in ["", "0", "-1", "nan", "inf", "1e9"] {
             assert!(time_scale(text).is_err(), "{text}");

@@ -107,7 +107,8 @@ pub(super) fn select<'s>(
     if let Some(shard) = options.shard {
         for Selected { cases, .. } in &mut selected {
             let mut position = 0..;
-            cases.retain(|_| position.next().is_some_and(|position| shard.has(position)));
+            let is_in = |position: usize| position % shard.parts == shard.part - 1;
+            cases.retain(|_| position.next().is_some_and(is_in));
         }
     }
     Ok(selected)

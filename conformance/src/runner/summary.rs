@@ -11,7 +11,7 @@ use super::explain::explain;
 use super::progress::{in_words, style};
 
 /// Prints the deviations, each explained, the matrix if there are several loops, and the counts.
-pub(super) fn print(run: &Run, elapsed: Duration) -> io::Result<()> {
+pub(super) fn print(run: &Run, elapsed: Option<Duration>) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
     for conformance in &run.record.conformance {
         let subject = &conformance.subject;
@@ -43,7 +43,9 @@ pub(super) fn print(run: &Run, elapsed: Duration) -> io::Result<()> {
     for conformance in &run.record.conformance {
         counts(&mut out, conformance)?;
     }
-    writeln!(out, "finished in {elapsed:.1?}")?;
+    if let Some(elapsed) = elapsed {
+        writeln!(out, "finished in {elapsed:.1?}")?;
+    }
     out.flush()
 }
 
