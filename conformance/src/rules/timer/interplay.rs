@@ -1,0 +1,210 @@
+//! Timers beside waits, other sources and callbacks that take their time.
+
+use std::cell::{Cell, RefCell};
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{HOUR, mark_after};
+use crate::adapter::{Adapter, Capability, Interest, Mode, Next, TimerNext};
+use crate::fixture::{Fixture, PATIENCE};
+use crate::rule::{Case, Check, Level, Rule};
+use crate::{ensure, ensure_eq};
+
+pub(super) fn cases<A: Adapter>() -> Vec<Case> {
+    vec![
+        Case::new::<A>(&EARLIER_OF_BOTH, earlier_of_both),
+        Case::new::<A>(&NEARER_ONE_COMES, nearer_one_comes),
+        Case::new::<A>(&AFTER_WORK, after_work),
+        Case::new::<A>(&WITH_A_DESCRIPTOR, with_a_descriptor),
+        Case::new::<A>(&NO_STARVATION, no_starvation),
+    ]
+}
+
+const EARLIER_OF_BOTH: Rule = Rule {
+    id: "TIMER-128",
+    level: Level::Must,
+    sentence: "A wait MUST end at its limit or at the next deadline, whichever is earlier.",
+    why: "Whoever gives a limit has something to do then, whoever sets a timer as well.",
+    source: "libuv, test backend_timeout; Twisted, test of the timeout of an iteration",
+    check: "how the limit and the next deadline are joined",
+    needs: &[Capability::OneWaitADispatch],
+    alone: false,
+};
+
+fn earlier_of_both<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
+    let far = mark_after(t, HOUR, "far")?;
+    let limit = Duration::from_millis(8);
+    let elapsed = t.dispatch(Some(limit))?;
+    t.expect_marks::<&str>(&[])?;
+    ensure!(
+        limit <= elapsed && elapsed < PATIENCE,
+        format_args!("a wait of {limit:?} beside a timer of an hour"),
+        "it took {elapsed:?}"
+    );
+    mark_after(t, limit, "near")?;
+    let elapsed = t.dispatch(Some(PATIENCE * 2))?;
+    ensure!(
+        t.trial.trace.count("near") == 1 && elapsed < PATIENCE,
+        format_args!("a timer of {limit:?} ends a wait of {:?}", PATIENCE * 2),
+        "the wait took {elapsed:?}, the timer fired {} times",
+        t.trial.trace.count("near")
+    );
+    A::remove(&t.handle, far);
+    Ok(())
+}
+
+const NEARER_ONE_COMES: Rule = Rule {
+    id: "TIMER-129",
+    level: Level::Must,
+    sentence: "A timer that is nearer than those before it MUST end the next wait, whether it was \
+               inserted between two dispatches or by a callback.",
+    why: "The next deadline may change whenever the loop does not wait.",
+    source: "glib, test of ready times; libuv, test backend_timeout",
+    check: "whether the next deadline is kept from an earlier wait",
+    needs: &[],
+    alone: false,
+};
+
+fn nearer_one_comes<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
+    mark_after(t, HOUR, "far")?;
+    t.poll()?;
+    t.poll()?;
+    mark_after(t, Duration::from_millis(2), "between")?;
+    t.dispatch_until("a timer that came between two dispatches", |trace| {
+        trace.count("between") > 0
+    })?;
+    let trace = t.trace();
+    A::insert_timer(&t.handle, Duration::from_millis(1), move |handle, _| {
+        let trace = trace.clone();
+        let inserted = A::insert_timer(handle, Duration::from_millis(1), move |_, _| {
+            trace.mark("within");
+            TimerNext::Stop
+        });
+        inserted.expect("a timer can be inserted by a timer's callback");
+        TimerNext::Stop
+    })?;
+    t.dispatch_until("a timer that a callback inserted", |trace| trace.count("within") > 0)
+}
+
+const AFTER_WORK: Rule = Rule {
+    id: "TIMER-130",
+    level: Level::Must,
+    sentence: "The delay of a timer that a callback sets MUST be counted from then, however long the \
+               callback has taken.",
+    why: "A loop that counts from the start of its turn makes the timer early by the time of the \
+          work.",
+    source: "Node.js, test of timers after a blocking callback; libuv, documentation of uv_now",
+    check: "whether a time that was read at the start of the dispatch is used",
+    needs: &[],
+    alone: false,
+};
+
+fn after_work<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
+    let (work, delay) = (Duration::from_millis(10), Duration::from_millis(8));
+    let waited: Rc<Cell<Option<Duration>>> = Rc::default();
+    let waited_within = waited.clone();
+    A::insert_timer(&t.handle, Duration::ZERO, move |handle, _| {
+        thread::sleep(work);
+        let (waited, start) = (waited_within.clone(), Instant::now());
+        let inserted = A::insert_timer(handle, delay, move |_, _| {
+            waited.set(Some(start.elapsed()));
+            TimerNext::Stop
+        });
+        inserted.expect("a timer can be inserted by a timer's callback");
+        TimerNext::Stop
+    })?;
+    t.dispatch_until("the timer that the callback set", |_| waited.get().is_some())?;
+    let waited = waited.get().unwrap_or_default();
+    ensure!(
+        waited >= delay,
+        format_args!("{delay:?} from the setting, which comes after {work:?} of work"),
+        "it fired after {waited:?}"
+    );
+    Ok(())
+}
+
+/// Watches a socket that is readable for good, and counts the calls.
+fn insert_readable<A: Adapter>(
+    t: &Fixture<'_, A>,
+) -> Result<(Rc<Cell<u32>>, UnixStream), crate::rule::Deviation> {
+    let (mut ours, theirs) = UnixStream::pair()?;
+    ours.write_all(b"x")?;
+    let calls = Rc::new(Cell::new(0));
+    let calls_within = calls.clone();
+    A::insert_fd(&t.handle, theirs.into(), Interest::Read, Mode::Level, move |_, _, _| {
+        calls_within.set(calls_within.get() + 1);
+        Next::Continue
+    })?;
+    Ok((calls, ours))
+}
+
+const WITH_A_DESCRIPTOR: Rule = Rule {
+    id: "TIMER-131",
+    level: Level::Must,
+    sentence: "A timer that is due and a descriptor that is ready MUST both be served in one dispatch, \
+               also in one that may not wait.",
+    why: "Neither input nor animation may hold up the other.",
+    source: "calloop, its poll of descriptors with a timer that has expired; libuv, design overview",
+    check: "whether an expired timer keeps the loop from asking the kernel",
+    needs: &[Capability::Level, Capability::TimersAndFdsTogether],
+    alone: false,
+};
+
+fn with_a_descriptor<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
+    let (calls, _ours) = insert_readable(t)?;
+    for (round, timeout) in [Some(Duration::ZERO), None].into_iter().enumerate() {
+        mark_after(t, Duration::ZERO, "timer")?;
+        let before = calls.get();
+        t.dispatch(timeout)?;
+        ensure_eq!(
+            (t.trial.trace.count("timer") - round, calls.get() - before),
+            (1, 1),
+            "calls of a timer and of a descriptor, both ready, in one dispatch"
+        );
+    }
+    Ok(())
+}
+
+const NO_STARVATION: Rule = Rule {
+    id: "TIMER-132",
+    level: Level::Must,
+    sentence: "A timer that repeats without delay MUST NOT starve other timers or descriptors.",
+    why: "Work is cut into slices with such a timer, so that the rest goes on meanwhile.",
+    source: "Revolt, test ShortTimerDoesNotBlockOtherTimers; calloop, test immediate_timer",
+    check: "whether the loop goes on to what else is ready when a timer is due again",
+    needs: &[Capability::Level, Capability::TimerRepeat],
+    alone: false,
+};
+
+fn no_starvation<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
+    const ROUNDS: u32 = 50;
+    let beats = Rc::new(Cell::new(0));
+    let beats_within = beats.clone();
+    let busy = A::insert_timer(&t.handle, Duration::ZERO, move |_, _| {
+        beats_within.set(beats_within.get() + 1);
+        TimerNext::After(Duration::ZERO)
+    })?;
+    let (calls, _ours) = insert_readable(t)?;
+    let other: Rc<RefCell<Option<u32>>> = Rc::default();
+    let (other_within, beats_within) = (other.clone(), beats.clone());
+    A::insert_timer(&t.handle, Duration::from_millis(1), move |_, _| {
+        other_within.replace(Some(beats_within.get()));
+        TimerNext::Stop
+    })?;
+    let what = "50 calls of a descriptor and one of a timer, beside a timer without delay";
+    t.dispatch_until(what, |_| {
+        calls.get() >= ROUNDS && other.borrow().is_some() && beats.get() >= ROUNDS
+    })?;
+    ensure!(
+        beats.get() < calls.get() * 20,
+        "calls of a descriptor that is always ready about as often as those of the timer",
+        "{} calls of the timer, {} of the descriptor",
+        beats.get(),
+        calls.get()
+    );
+    A::remove(&t.handle, busy);
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! A delay that is awaited.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use futures_util::task::noop_waker;
+
+use crate::adapter::{Adapter, Capability, Spawn};
+use crate::ensure;
+use crate::fixture::Fixture;
+use crate::rule::{Case, Check, Level, Rule};
+
+pub(super) fn cases<A: Adapter>() -> Vec<Case> {
+    vec![Case::new::<A>(&AWAITED, awaited), Case::new::<A>(&DROPPED, dropped)]
+}
+
+const AWAITED: Rule = Rule {
+    id: "TIMER-18",
+    level: Level::Must,
+    sentence: "A delay that a future awaits MUST be over when it resolves, and wake the loop for \
+               that; a huge one never resolves.",
+    why: "Futures wait with the same precision as callbacks.",
+    source: "calloop, documentation of TimeoutFuture; calloop, test timeout_future",
+    check: "whether the future looks at the clock when it is polled, and keeps its waker",
+    needs: &[Capability::Sleep, Capability::Executor],
+    alone: false,
+};
+
+fn awaited<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
+    let trace = t.trace();
+    let (spawn, _executor) =
+        A::insert_executor(&t.handle, move |_, (early, delay): (bool, Duration)| {
+            trace.note(format_args!("a delay of {delay:?} is over"));
+            trace.mark(if early { "early" } else { "in time" });
+        })?;
+    let delays = [0, 100, 999, 1_000, 1_900, 9_900, 15_000].map(Duration::from_micros);
+    for delay in delays.into_iter().chain([Duration::MAX]) {
+        let start = Instant::now();
+        let sleep = A::sleep(&t.handle, delay)?;
+        let spawned = spawn.spawn(async move {
+            sleep.await;
+            (start.elapsed() < delay, delay)
+        });
+        ensure!(spawned, "an executor that takes futures", "it refused one");
+    }
+    t.dispatch_until("the delays to be over", |trace| trace.marks().len() >= delays.len())?;
+    t.expect_silence()?;
+    t.expect_marks(&["in time"; 7])
+}
+
+const DROPPED: Rule = Rule {
+    id: "TIMER-19",
+    level: Level::Should,
+    sentence: "A delay whose future is dropped SHOULD NOT end a wait.",
+    why: "A future with a timeout is dropped whenever the answer came in time, which is the rule: each \
+          would wake the machine once more.",
+    source: "tokio, documentation of Sleep: dropping it cancels; calloop, TimeoutFuture",
+    check: "whether the future removes its timer when it is dropped",
+    needs: &[Capability::Sleep, Capability::OneWaitADispatch],
+    alone: false,
+};
+
+fn dropped<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
+    let (delay, limit) = (Duration::from_millis(5), Duration::from_millis(15));
+    for polled in [false, true] {
+        let sleep = A::sleep(&t.handle, delay)?;
+        if polled {
+            let waker = noop_waker();
+            let mut sleep = pin!(sleep);
+            let poll = sleep.as_mut().poll(&mut Context::from_waker(&waker));
+            t.trial.trace.note(format_args!("polled once: ready {}", poll == Poll::Ready(())));
+        } else {
+            drop(sleep);
+        }
+        let elapsed = t.dispatch(Some(limit))?;
+        ensure!(
+            elapsed >= limit,
+            format_args!("a wait of {limit:?} after a delay of {delay:?} was dropped"),
+            "it ended after {elapsed:?}"
+        );
+    }
+    Ok(())
+}
