@@ -4,10 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{HOUR, STEP, all_due, mark_after};
+use super::{STEP, all_due, mark_after};
 use crate::adapter::{Adapter, Capability, TimerNext};
 use crate::fixture::Fixture;
 use crate::rule::{Case, Check, Level, Rule};
+use crate::rules::kit::{FAR, has};
 use crate::{ensure, ensure_eq};
 
 pub(super) fn cases<A: Adapter>() -> Vec<Case> {
@@ -53,7 +54,7 @@ fn removed<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
         removed.set(false);
         t.expect_marks::<&str>(&[])?;
         ensure!(
-            elapsed >= limit || !A::capabilities().has(Capability::OneWaitADispatch),
+            elapsed >= limit || !has::<A>(Capability::OneWaitADispatch),
             format_args!("a wait of {limit:?} after the removal of a timer of 8 ms"),
             "it ended after {elapsed:?}"
         );
@@ -154,7 +155,7 @@ const REMOVES_ITSELF: Rule = Rule {
 };
 
 fn removes_itself<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
-    let repeats = A::capabilities().has(Capability::TimerRepeat);
+    let repeats = has::<A>(Capability::TimerRepeat);
     let answers = [TimerNext::Stop, TimerNext::After(Duration::ZERO), TimerNext::After(STEP)];
     for answer in answers.into_iter().take(if repeats { 3 } else { 1 }) {
         let own: Rc<RefCell<Option<A::Source>>> = Rc::default();
@@ -187,7 +188,7 @@ const REMOVED_TWICE: Rule = Rule {
 };
 
 fn removed_twice<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
-    let removed = mark_after(t, HOUR, "removed")?;
+    let removed = mark_after(t, FAR, "removed")?;
     A::remove(&t.handle, removed.clone());
     let over = mark_after(t, Duration::ZERO, "over")?;
     t.dispatch_until("the timer to fire", |trace| trace.count("over") > 0)?;

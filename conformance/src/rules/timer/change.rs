@@ -5,10 +5,11 @@ use std::rc::Rc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{HOUR, all_due, mark_after};
+use super::{all_due, mark_after};
 use crate::adapter::{Adapter, Capability, TimerNext};
 use crate::fixture::{Fixture, SILENCE};
 use crate::rule::{Case, Check, Level, Rule};
+use crate::rules::kit::{FAR, has};
 use crate::{ensure, ensure_eq};
 
 pub(super) fn cases<A: Adapter>() -> Vec<Case> {
@@ -61,7 +62,7 @@ const SET_EARLIER: Rule = Rule {
 };
 
 fn set_earlier<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
-    let far = mark_after(t, HOUR, "an hour")?;
+    let far = mark_after(t, FAR, "an hour")?;
     // The loop takes note of the former deadline.
     t.poll()?;
     A::reset_timer(&t.handle, &far, Duration::from_millis(1))?;
@@ -88,7 +89,7 @@ const SET_OFTEN: Rule = Rule {
 };
 
 fn set_often<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
-    let source = mark_after(t, HOUR, "fired")?;
+    let source = mark_after(t, FAR, "fired")?;
     for round in 0..1_000 {
         A::reset_timer(&t.handle, &source, Duration::from_micros(3_000 + round % 7))?;
     }
@@ -193,7 +194,7 @@ fn disabled<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     let elapsed = t.dispatch(Some(limit))?;
     t.expect_marks::<&str>(&[])?;
     ensure!(
-        elapsed >= limit || !A::capabilities().has(Capability::OneWaitADispatch),
+        elapsed >= limit || !has::<A>(Capability::OneWaitADispatch),
         format_args!("a wait of {limit:?} beside a timer that is disabled"),
         "it ended after {elapsed:?}"
     );

@@ -7,10 +7,11 @@ use std::rc::Rc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{HOUR, mark_after};
+use super::mark_after;
 use crate::adapter::{Adapter, Capability, Interest, Mode, Next, TimerNext};
 use crate::fixture::{Fixture, PATIENCE};
 use crate::rule::{Case, Check, Level, Rule};
+use crate::rules::kit::FAR;
 use crate::{ensure, ensure_eq};
 
 pub(super) fn cases<A: Adapter>() -> Vec<Case> {
@@ -35,7 +36,7 @@ const EARLIER_OF_BOTH: Rule = Rule {
 };
 
 fn earlier_of_both<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
-    let far = mark_after(t, HOUR, "far")?;
+    let far = mark_after(t, FAR, "far")?;
     let limit = Duration::from_millis(8);
     let elapsed = t.dispatch(Some(limit))?;
     t.expect_marks::<&str>(&[])?;
@@ -69,7 +70,7 @@ const NEARER_ONE_COMES: Rule = Rule {
 };
 
 fn nearer_one_comes<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
-    mark_after(t, HOUR, "far")?;
+    mark_after(t, FAR, "far")?;
     t.poll()?;
     t.poll()?;
     mark_after(t, Duration::from_millis(2), "between")?;

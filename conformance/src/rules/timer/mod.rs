@@ -3,9 +3,10 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use crate::adapter::{Adapter, Capability, Failure, TimerNext};
+use crate::adapter::{Adapter, Capability, Failure};
 use crate::fixture::Fixture;
 use crate::rule::Case;
+use crate::rules::kit::{has, insert_once};
 
 mod cancel;
 mod change;
@@ -17,9 +18,6 @@ mod precision;
 mod repeat;
 mod resources;
 mod sleep;
-
-/// A delay that does not end during a test.
-const HOUR: Duration = Duration::from_secs(3600);
 
 pub(super) fn cases<A: Adapter>() -> Vec<Case> {
     let mut cases = Vec::new();
@@ -40,13 +38,9 @@ pub(super) fn cases<A: Adapter>() -> Vec<Case> {
 fn mark_after<A: Adapter>(
     t: &Fixture<'_, A>,
     delay: Duration,
-    name: impl fmt::Display + 'static,
+    name: impl fmt::Display,
 ) -> Result<A::Source, Failure> {
-    let trace = t.trace();
-    A::insert_timer(&t.handle, delay, move |_, _| {
-        trace.mark(&name);
-        TimerNext::Stop
-    })
+    insert_once::<A>(&t.handle, delay, t.marker(name))
 }
 
 /// Has timers be due together: inserts them with deadlines a step apart, in the order that is given,
@@ -77,7 +71,7 @@ const STEP: Duration = Duration::from_millis(2);
 
 /// How far from its deadline a loop may legitimately take a timer to be.
 fn granularity<A: Adapter>() -> Duration {
-    if A::capabilities().has(Capability::SubMillisecondTimers) {
+    if has::<A>(Capability::SubMillisecondTimers) {
         Duration::ZERO
     } else {
         Duration::from_millis(2)

@@ -9,6 +9,7 @@ use crate::adapter::{Adapter, Capability, Failure, TimerNext};
 use crate::ensure_eq;
 use crate::fixture::{Fixture, PATIENCE};
 use crate::rule::{Case, Check, Deviation, Level, Rule};
+use crate::rules::kit::has;
 
 pub(super) fn cases<A: Adapter>() -> Vec<Case> {
     vec![Case::new::<A>(&RANDOM_CHANGES, random_changes)]
@@ -106,7 +107,7 @@ fn change<A: Adapter>(
     };
     match (choice, source) {
         (0, _) => insert(handle, model)?,
-        (1 | 2, Some(source)) if A::capabilities().has(Capability::TimerReset) => {
+        (1 | 2, Some(source)) if has::<A>(Capability::TimerReset) => {
             let ((), earliest, latest) =
                 set_at_random(model, |delay| A::reset_timer(handle, &source, delay))?;
             let timer = &mut model.borrow_mut().timers[number];

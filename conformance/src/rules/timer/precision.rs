@@ -16,6 +16,7 @@ use super::mark_after;
 use crate::adapter::{Adapter, Capability, Failure, TimerNext};
 use crate::fixture::{Fixture, PATIENCE};
 use crate::rule::{Case, Check, Deviation, Level, Rule};
+use crate::rules::kit::{FAR, has};
 use crate::{ensure, ensure_eq};
 
 pub(super) fn cases<A: Adapter>() -> Vec<Case> {
@@ -174,7 +175,7 @@ fn deadline_told<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
             TimerNext::Stop
         }
     };
-    if A::capabilities().has(Capability::Deadlines) {
+    if has::<A>(Capability::Deadlines) {
         for deadline in [Instant::now() + delay, Instant::now() - Duration::from_millis(1)] {
             told.set(None);
             A::insert_deadline(&t.handle, deadline, tell(&told))?;
@@ -399,7 +400,7 @@ fn stopped<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     let this = Pid::this();
     let script = format!("kill -STOP {this}; sleep 0.05; kill -CONT {this}");
     mark_after(t, Duration::from_millis(25), "came")?;
-    mark_after(t, super::HOUR, "did not come")?;
+    mark_after(t, FAR, "did not come")?;
     let mut shell = Command::new("sh").args(["-c", &script]).spawn()?;
     let outcome = t.dispatch_until("the timer to fire", |trace| trace.count("came") > 0);
     let status = shell.wait()?;
