@@ -32,16 +32,22 @@ pub const DEFECTS: &[Defect] = &[
         "REG-52",
         "After 65 536 reuses of its slot a token is valid again, and removes a stranger.",
     ),
-    defect(
-        "REG-55",
-        "A timer that is enabled twice fires twice at each of its deadlines, for ever.",
-    ),
+    defect("REG-55", "`update` of a timer that is disabled brings it back."),
     defect("TIMER-06", "Timers of one deadline fire in no order."),
+    defect(
+        "TIMER-12",
+        "A timer that is due and set anew by another's callback fires at once, whatever it was set \
+         to.",
+    ),
     defect(
         "TIMER-15",
         "A timer within another source that was dropped fires again when its parent is updated.",
     ),
     defect("TIMER-19", "The timer of a future that was dropped stays in the loop and ends a wait."),
+    defect(
+        "TIMER-127",
+        "A timer that is enabled twice fires twice at each of its deadlines, for ever.",
+    ),
     defect(
         "CHAN-11",
         "Two channels within one source wake each other for ever: the processor never rests.",

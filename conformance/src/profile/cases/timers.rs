@@ -1,11 +1,9 @@
 //! Timers as calloop's interface has them.
 
-use std::future::Future;
-use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::calloop::ping::make_ping;
-use super::calloop::timer::{TimeoutAction, TimeoutFuture, Timer};
+use super::calloop::timer::{TimeoutAction, Timer};
 use super::calloop::{Dispatcher, Error, PostAction};
 use super::fixture::{Context, Fixture};
 use super::sources::Pair;
@@ -21,7 +19,6 @@ pub(super) fn cases() -> Vec<Case> {
         Case::plain(&BEYOND_THE_CLOCK, beyond_the_clock),
         Case::plain(&SET_TAKES_AN_UPDATE, set_takes_an_update),
         Case::plain(&FINISHED_PART, finished_part),
-        Case::plain(&DROPPED_FUTURE, dropped_future),
     ]
 }
 
@@ -138,28 +135,4 @@ fn finished_part(t: &Trial) -> Check {
     f.handle.update(&token)?;
     f.expect_quiet()?;
     f.expect_marks(["fired"])
-}
-
-const DROPPED_FUTURE: Rule = Rule {
-    id: "TIMER-19",
-    level: Level::Should,
-    sentence: "A `TimeoutFuture` that is dropped SHOULD take its timer out of the loop, so that its \
-               deadline does not end a wait.",
-    why: "A time limit is dropped whenever what it limits is in time: a loop that keeps them all \
-          wakes for each, and holds each until then.",
-    source: "the drop of a future cancels it; calloop, issue 233, on timers that are cancelled",
-    check: "whether dropping the future removes the source that it has inserted",
-    needs: &[],
-    alone: false,
-};
-
-fn dropped_future(t: &Trial) -> Check {
-    let mut f = Fixture::new(t)?;
-    drop(TimeoutFuture::from_duration(&f.handle, SILENCE / 4));
-    let mut polled = Box::pin(TimeoutFuture::from_duration(&f.handle, SILENCE / 2));
-    let is_pending = polled.as_mut().poll(&mut std::task::Context::from_waker(Waker::noop()));
-    ensure!(is_pending.is_pending(), "a future that is pending", "it is ready");
-    drop(polled);
-    ensure_eq!(f.dispatches_in(SILENCE)?, 1, "dispatches until after both deadlines");
-    Ok(())
 }

@@ -2,10 +2,8 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
-
-use futures_util::task::noop_waker;
 
 use crate::adapter::{Adapter, Capability, Spawn};
 use crate::ensure;
@@ -67,9 +65,8 @@ fn dropped<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     for polled in [false, true] {
         let sleep = A::sleep(&t.handle, delay)?;
         if polled {
-            let waker = noop_waker();
             let mut sleep = pin!(sleep);
-            let poll = sleep.as_mut().poll(&mut Context::from_waker(&waker));
+            let poll = sleep.as_mut().poll(&mut Context::from_waker(Waker::noop()));
             t.trial.trace.note(format_args!("polled once: ready {}", poll == Poll::Ready(())));
         } else {
             drop(sleep);
