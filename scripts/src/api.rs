@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
+use crate::FEATURES;
+use crate::metadata::Metadata;
+
 /// The release of calloop whose interface calloop-ref has.
 const CALLOOP: &str = "0.14.5";
-
-const FEATURES: [&str; 5] = ["block_on", "executor", "futures-io", "signals", "stream"];
 
 /// The differences that are meant, each with its reason.
 const EXPLAINED: &str = include_str!("../api-differences.toml");
@@ -88,7 +89,7 @@ fn print(title: &str, items: &BTreeMap<&String, Option<&str>>) {
 fn our_items() -> Result<BTreeSet<String>> {
     let mut rustdoc = rustdoc();
     rustdoc.args(["--package", "calloop-ref", "--all-features"]);
-    items(rustdoc, &target_directory()?, "calloop_ref")
+    items(rustdoc, &Metadata::of_this_workspace()?.target_directory, "calloop_ref")
 }
 
 /// The public items of calloop.
@@ -96,7 +97,7 @@ fn our_items() -> Result<BTreeSet<String>> {
 /// Features of a package outside of the workspace cannot be chosen, so that a project is made that
 /// depends on calloop with all of them.
 fn their_items() -> Result<BTreeSet<String>> {
-    let directory = target_directory()?.join("api");
+    let directory = Metadata::of_this_workspace()?.target_directory.join("api");
     fs::create_dir_all(directory.join("src"))?;
     fs::write(directory.join("src/lib.rs"), "")?;
     // The first resolver gives a dependency its features also where it is documented by itself.
@@ -141,15 +142,4 @@ fn items(mut rustdoc: Command, target: &Path, name: &str) -> Result<BTreeSet<Str
 /// The text of an item with the crate called `calloop`, and types by the path users write.
 fn normalized(item: &str, name: &str) -> String {
     item.replace(&format!("{name}::"), "calloop::").replace(&format!("mod {name}"), "mod calloop")
-}
-
-fn target_directory() -> Result<PathBuf> {
-    let metadata = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--no-deps"])
-        .output()
-        .context("cannot run cargo metadata")?;
-    let metadata: serde_json::Value =
-        serde_json::from_slice(&metadata.stdout).context("cannot read cargo metadata")?;
-    let directory = metadata["target_directory"].as_str().context("no target directory")?;
-    Ok(PathBuf::from(directory))
 }

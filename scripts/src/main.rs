@@ -7,6 +7,7 @@ mod api;
 mod bench;
 mod ci;
 mod merge;
+mod metadata;
 mod report;
 
 use std::path::Path;
@@ -54,6 +55,9 @@ enum Command {
     /// Run every check of the project, as CI does
     Ci(ci::Ci),
 }
+
+/// The features of calloop-ref, which are calloop's.
+const FEATURES: [&str; 5] = ["block_on", "executor", "futures-io", "signals", "stream"];
 
 /// What a user types to run rules.
 const CONFORMANCE: &str = "cargo suite conformance";
