@@ -85,9 +85,16 @@ struct Unfinished(RefCell<Slab<Option<Task<()>>>>);
 
 /// The tasks that are to be polled, filled by wakers on any thread.
 struct RunQueue {
-    runnables: Mutex<VecDeque<Runnable>>,
+    queue: Mutex<Queue>,
     arrived: Condvar,
     node: WakeNode,
+}
+
+#[derive(Default)]
+struct Queue {
+    runnables: VecDeque<Runnable>,
+    /// Whether somebody waits for one: a notification is a system call even if nobody does.
+    is_awaited: bool,
 }
 
 /// Makes an executor and a scheduler for it.
@@ -99,7 +106,7 @@ pub fn executor<T>() -> crate::Result<(Executor<T>, Scheduler<T>)> {
     let woken = Woken::new();
     let tasks = Rc::new(Tasks {
         run_queue: Arc::new(RunQueue {
-            runnables: Mutex::default(),
+            queue: Mutex::default(),
             arrived: Condvar::new(),
             node: woken.node().clone(),
         }),
@@ -181,28 +188,34 @@ impl Drop for Place {
 
 impl RunQueue {
     fn push(&self, runnable: Runnable) {
-        self.lock().push_back(runnable);
-        self.arrived.notify_one();
+        let mut queue = self.lock();
+        queue.runnables.push_back(runnable);
+        if queue.is_awaited {
+            self.arrived.notify_one();
+        }
+        drop(queue);
         self.node.wake();
     }
 
     fn pop(&self) -> Option<Runnable> {
-        self.lock().pop_front()
+        self.lock().runnables.pop_front()
     }
 
     /// Waits for a task that another thread is about to push.
     fn pop_blocking(&self) -> Runnable {
-        let mut runnables = self.lock();
+        let mut queue = self.lock();
         loop {
-            if let Some(runnable) = runnables.pop_front() {
+            if let Some(runnable) = queue.runnables.pop_front() {
+                queue.is_awaited = false;
                 return runnable;
             }
-            runnables = self.arrived.wait(runnables).unwrap_or_else(PoisonError::into_inner);
+            queue.is_awaited = true;
+            queue = self.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Runnable>> {
-        self.runnables.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
