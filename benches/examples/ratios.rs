@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, reason = "a table is what it is for")]
 
 use std::error::Error;
+use std::ops::ControlFlow;
 
 use benches::{Settings, builtin, quick, select};
 
@@ -12,7 +13,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let workloads: Vec<String> = std::env::args().skip(1).collect();
     let benches = select(builtin(), &workloads, &[])?;
     let outcome = quick(&benches, &Settings::default(), |progress| {
-        eprintln!("[{}/{}] {}", progress.done + 1, progress.total, progress.workload);
+        eprintln!("[{}/{}] {}", progress.done + 1, progress.total, progress.what);
+        ControlFlow::Continue(())
     })?;
     println!("{:<60} {:>8} {:>9} {:>7}", "", "median", "/ floor", "minima");
     let mut floor = (f64::NAN, f64::NAN);

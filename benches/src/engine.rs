@@ -9,8 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use conformance::adapter::{Adapter, Capability, Failure};
-use conformance::adapters::{Calloop014, CalloopRef};
-use reports::record::Subject;
+use conformance::adapters::{Calloop013, Calloop014, CalloopRef};
+use reports::record::{Missing, Subject};
 
 use crate::raw;
 use crate::tally::{Fault, Tally};
@@ -55,10 +55,9 @@ impl Engine for Floor {
 
 /// The benchmarks of the loops that come with the suite, and of the floors.
 pub fn builtin() -> Vec<Bench> {
-    [workloads::all::<Floor>(), of::<CalloopRef>(), of::<Calloop014>()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let benches =
+        [workloads::all::<Floor>(), of::<CalloopRef>(), of::<Calloop014>(), of::<Calloop013>()];
+    benches.into_iter().flatten().collect()
 }
 
 /// The benchmarks of one loop.
@@ -81,6 +80,16 @@ pub struct Bench {
 }
 
 impl Bench {
+    /// What it takes to have the benchmark run, if anything.
+    pub(crate) fn missing_capability(&self) -> Option<Missing> {
+        let lacks: Vec<&str> = self.lacks.iter().map(|capability| capability.name()).collect();
+        (!lacks.is_empty()).then(|| Missing {
+            what: self.to_string(),
+            why: format!("the loop does not have: {}", lacks.join(", ")),
+            mend: "an adapter with these capabilities".to_string(),
+        })
+    }
+
     /// Prepares the workload, which stays on this thread.
     ///
     /// # Errors

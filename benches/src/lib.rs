@@ -12,11 +12,15 @@
 //!
 //! ```
 //! use benches::{Settings, builtin, quick, select};
+//! use std::ops::ControlFlow;
 //! use std::time::Duration;
 //!
 //! let benches = select(builtin(), &["ping"], &["calloop-ref"])?;
 //! let settings = Settings { workload: Duration::from_millis(20), ..Settings::default() };
-//! let outcome = quick(&benches, &settings, |progress| eprintln!("{}", progress.workload))?;
+//! let outcome = quick(&benches, &settings, |progress| {
+//!     eprintln!("{}", progress.what);
+//!     ControlFlow::Continue(())
+//! })?;
 //! for measurement in &outcome.measurements {
 //!     let (engine, time) = (&measurement.engine.name, measurement.median().unwrap());
 //!     eprintln!("{engine}: {time:.0} {}/{}", measurement.unit, measurement.per);
@@ -30,6 +34,8 @@
 #![deny(unsafe_code)]
 
 pub mod engine;
+pub mod meters;
+mod outcome;
 mod processors;
 mod quick;
 pub mod raw;
@@ -40,5 +46,7 @@ pub mod workload;
 pub mod workloads;
 
 pub use self::engine::{Bench, builtin, of};
-pub use self::quick::{Faulty, Outcome, Progress, Settings, quick};
+pub use self::meters::{CountingAllocator, Meter, Program, exact, serve};
+pub use self::outcome::{Faulty, Outcome, Progress};
+pub use self::quick::{Settings, quick};
 pub use self::select::{Unknown, select};

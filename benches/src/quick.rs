@@ -1,13 +1,14 @@
 //! The paired runner: engines take turns on each workload, so that what disturbs the machine
 //! disturbs all of them alike.
 
-use std::fmt;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
-use conformance::adapter::Failure;
-use reports::record::{Measurement, Missing};
+use reports::record::Measurement;
 
 use crate::engine::Bench;
+use crate::meters::Meter;
+use crate::outcome::{Faulty, Obstacle, Outcome, Progress};
 use crate::tally::Fault;
 use crate::timing;
 use crate::workload::Run;
@@ -40,50 +41,10 @@ impl Default for Settings {
     }
 }
 
-/// How far a run has come.
-#[derive(Copy, Clone, Debug)]
-pub struct Progress<'a> {
-    /// The workload that is next, as `ready/ready=100`.
-    pub workload: &'a str,
-    /// How many are done.
-    pub done: usize,
-    /// How many there are.
-    pub total: usize,
-}
-
-/// What was measured, and what could not be.
-#[derive(Clone, Debug, Default)]
-pub struct Outcome {
-    /// Wall-clock times.
-    pub measurements: Vec<Measurement>,
-    /// What could not be measured here.
-    pub missing: Vec<Missing>,
-}
-
-/// An engine that did not do what a workload asks for, so that there is no time.
-#[derive(Debug)]
-pub struct Faulty {
-    /// The benchmark, as `ping on calloop-ref`.
-    pub bench: String,
-    /// What was wrong.
-    pub fault: Fault,
-}
-
-impl fmt::Display for Faulty {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.bench, self.fault)
-    }
-}
-
-impl std::error::Error for Faulty {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.fault)
-    }
-}
-
 /// Measures the wall clock of these benchmarks, in well under a minute for all that are built in.
 ///
-/// `progress` is called before each workload. Call this while the process has no other threads:
+/// `progress` is called before each workload and can end the run: what was measured until then is
+/// the outcome. Call this while the process has no other threads:
 /// they make system calls on descriptors dearer.
 ///
 /// # Errors
@@ -92,17 +53,22 @@ impl std::error::Error for Faulty {
 pub fn quick(
     benches: &[Bench],
     settings: &Settings,
-    mut progress: impl FnMut(Progress<'_>),
+    mut progress: impl FnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<Outcome, Faulty> {
     let mut outcome = Outcome::default();
     let rows = rows(benches);
     for (done, (workload, row)) in rows.iter().enumerate() {
-        progress(Progress { workload, done, total: rows.len() });
+        if progress(Progress { what: workload, done, total: rows.len() }).is_break() {
+            outcome.is_interrupted = true;
+            break;
+        }
         let mut contenders = Vec::new();
         for bench in row {
             match Contender::prepare(bench, settings.sample) {
                 Ok(contender) => contenders.push(contender),
-                Err(Obstacle::Missing(missing)) => outcome.missing.push(missing),
+                Err(Obstacle::Missing(missing) | Obstacle::NotHere(missing)) => {
+                    outcome.missing.push(missing)
+                }
                 Err(Obstacle::Fault(fault)) => return Err(faulty(bench, fault)),
             }
         }
@@ -154,25 +120,13 @@ struct Contender<'a> {
     samples: Vec<f64>,
 }
 
-/// Why a benchmark does not take part.
-enum Obstacle {
-    Missing(Missing),
-    Fault(Fault),
-}
-
-impl From<Fault> for Obstacle {
-    fn from(fault: Fault) -> Self {
-        Obstacle::Fault(fault)
-    }
-}
-
 impl<'a> Contender<'a> {
     fn prepare(bench: &'a Bench, sample: Duration) -> Result<Self, Obstacle> {
-        if let Some(missing) = missing_capability(bench) {
+        if let Some(missing) = bench.missing_capability() {
             return Err(Obstacle::Missing(missing));
         }
-        bench.check(CHECK_OPERATIONS, CHECK_LIMIT).map_err(|fault| obstacle(bench, fault))?;
-        let mut run = bench.prepare().map_err(|fault| obstacle(bench, fault))?;
+        bench.check(CHECK_OPERATIONS, CHECK_LIMIT).map_err(|fault| Obstacle::of(bench, fault))?;
+        let mut run = bench.prepare().map_err(|fault| Obstacle::of(bench, fault))?;
         let operations = timing::operations_for(sample, &mut run)?;
         Ok(Contender { bench, run, operations, samples: Vec::new() })
     }
@@ -192,34 +146,11 @@ impl<'a> Contender<'a> {
             parameters: spec.parameters.clone(),
             engine: self.bench.engine.clone(),
             is_floor: self.bench.is_floor,
-            meter: "wall".to_string(),
+            meter: Meter::Wall.to_string(),
             unit: "ns".to_string(),
             per: spec.per.to_string(),
             samples: self.samples,
+            ..Measurement::default()
         }
-    }
-}
-
-fn missing_capability(bench: &Bench) -> Option<Missing> {
-    let lacks: Vec<&str> = bench.lacks.iter().map(|capability| capability.name()).collect();
-    (!lacks.is_empty()).then(|| Missing {
-        what: bench.to_string(),
-        why: format!("the loop does not have: {}", lacks.join(", ")),
-        mend: "an adapter with these capabilities".to_string(),
-    })
-}
-
-/// A limit of the machine is no fault of the engine.
-fn obstacle(bench: &Bench, fault: Fault) -> Obstacle {
-    const TOO_MANY_OPEN_FILES: i32 = 24;
-    match &fault {
-        Fault::Failed(Failure::Io(error)) if error.raw_os_error() == Some(TOO_MANY_OPEN_FILES) => {
-            Obstacle::Missing(Missing {
-                what: bench.to_string(),
-                why: "the process cannot open enough files".to_string(),
-                mend: "a higher limit of open files, as `ulimit -n 20000`".to_string(),
-            })
-        }
-        _ => Obstacle::Fault(fault),
     }
 }

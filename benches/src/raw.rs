@@ -10,11 +10,14 @@ use std::ffi::c_int;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::ptr;
+use std::time::Duration;
 
 use conformance::adapter::Failure;
 use reports::record::Subject;
 use rustix::event::{EventfdFlags, epoll, eventfd as create_eventfd};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getpid, getrlimit, setrlimit};
+use rustix::thread::gettid;
 
 /// As many events a wait as calloop and calloop-ref ask for.
 const EVENTS_PER_WAIT_MAX: usize = 1024;
@@ -46,6 +49,18 @@ impl Poller {
     pub fn add(&self, fd: impl AsFd, key: u64) -> Result<(), Failure> {
         let data = epoll::EventData::new_u64(key);
         Ok(epoll::add(&self.epoll, fd, data, epoll::EventFlags::IN)?)
+    }
+
+    /// `epoll_ctl(EPOLL_CTL_MOD)`: asks for nothing any more, or again.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answers.
+    #[inline]
+    pub fn modify(&self, fd: impl AsFd, key: u64, is_asked: bool) -> Result<(), Failure> {
+        let data = epoll::EventData::new_u64(key);
+        let flags = if is_asked { epoll::EventFlags::IN } else { epoll::EventFlags::empty() };
+        Ok(epoll::modify(&self.epoll, fd, data, flags)?)
     }
 
     /// `epoll_ctl(EPOLL_CTL_DEL)`.
@@ -88,6 +103,25 @@ impl Poller {
         self.call(timeout_ms.into())
     }
 
+    /// `epoll_pwait2`, which knows more than milliseconds; returns the keys of what is ready.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answers.
+    #[inline]
+    pub fn wait_for(&mut self, timeout: Duration) -> Result<impl Iterator<Item = u64>, Failure> {
+        let timeout = libc::timespec {
+            tv_sec: timeout.as_secs() as libc::time_t,
+            tv_nsec: timeout.subsec_nanos().into(),
+        };
+        let room = self.events.len() as c_int;
+        let (epoll, events) = (self.epoll.as_raw_fd(), self.events.as_mut_ptr());
+        // SAFETY: the kernel writes at most `room` entries, and so many there are; it reads the
+        // timeout, and no set of signals where there is none.
+        let count = unsafe { libc::epoll_pwait2(epoll, events, room, &timeout, ptr::null()) };
+        self.ready(count)
+    }
+
     #[inline]
     fn call(&mut self, timeout_ms: c_int) -> Result<impl Iterator<Item = u64>, Failure> {
         let room = self.events.len() as c_int;
@@ -95,6 +129,11 @@ impl Poller {
         let count = unsafe {
             libc::epoll_wait(self.epoll.as_raw_fd(), self.events.as_mut_ptr(), room, timeout_ms)
         };
+        self.ready(count)
+    }
+
+    #[inline]
+    fn ready(&self, count: c_int) -> Result<impl Iterator<Item = u64>, Failure> {
         let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
         Ok(self.events[..count].iter().map(|event| event.u64))
     }
@@ -145,6 +184,20 @@ pub fn clear(eventfd: &OwnedFd) -> Result<(), Failure> {
 #[inline]
 pub fn duplicate(fd: &OwnedFd) -> Result<OwnedFd, Failure> {
     Ok(rustix::io::fcntl_dupfd_cloexec(fd, 0)?)
+}
+
+/// `tgkill` of this very thread.
+///
+/// # Errors
+///
+/// What the kernel answers.
+pub fn signal_this_thread(signal: c_int) -> Result<(), Failure> {
+    let (process, thread) = (getpid().as_raw_nonzero(), gettid().as_raw_nonzero());
+    // SAFETY: the call takes three numbers; `raise` of libc does the same and masks signals around.
+    match unsafe { libc::syscall(libc::SYS_tgkill, process.get(), thread.get(), signal) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error().into()),
+    }
 }
 
 /// Lets the process open as many descriptors as it is permitted.

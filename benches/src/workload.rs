@@ -9,7 +9,7 @@ use reports::record::Subject;
 use crate::tally::{Fault, Tally};
 
 /// What a workload does, in words and numbers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Spec {
     /// Its name, as `ready`.
     pub name: &'static str,
@@ -27,6 +27,29 @@ pub struct Spec {
     pub needs: &'static [Capability],
     /// What the floor is made of.
     pub floor: Subject,
+    /// Whether every run does the same, so that it can be counted.
+    pub repeats: Repeats,
+    /// System calls that an operation makes in place of the world outside, with their number or
+    /// [`u64::MAX`] for all by that name: they are not counted.
+    pub uncounted: &'static [(&'static str, u64)],
+    /// Whether the system calls of the thread that does the operation alone are counted.
+    pub is_one_sided: bool,
+}
+
+/// How far every run of a workload does the same.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub enum Repeats {
+    /// To the instruction.
+    #[default]
+    Wholly,
+    /// To the system call and the allocation, and nearly to the instruction: how the nanoseconds of
+    /// two deadlines compare depends on when it runs.
+    ButForTheClock,
+    /// To the system call and the allocation; threads that wait for each other take more or fewer
+    /// instructions.
+    ButForInstructions,
+    /// Threads race, and who is first makes a difference.
+    Never,
 }
 
 impl Spec {

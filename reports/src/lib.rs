@@ -5,7 +5,6 @@
 
 #![forbid(unsafe_code)]
 
-pub mod gate;
 #[cfg(feature = "render")]
 pub mod html;
 mod machine;

@@ -75,6 +75,7 @@ mod tests {
             unit: "ns".into(),
             per: "event".into(),
             samples: samples.into(),
+            ..Measurement::default()
         }
     }
 

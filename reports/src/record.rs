@@ -214,7 +214,7 @@ impl Verdict {
 }
 
 /// One workload on one engine with one meter.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measurement {
     /// The workload, as `ping`.
     pub workload: String,
@@ -230,8 +230,38 @@ pub struct Measurement {
     pub unit: String,
     /// What one sample is divided by, as `event`.
     pub per: String,
-    /// The samples, each for one `per`, in the order they were taken.
+    /// The samples, each for one `per`, in the order they were taken; one where it is exact.
     pub samples: Vec<f64>,
+    /// What an exact sample consists of, or what else the meter saw: each system call by name, or
+    /// the bytes of allocations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
+    /// How it compares with the floor of its row, where both were measured in turns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ratio: Option<Ratio>,
+}
+
+/// A part of what was measured, or something beside it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// What, as `epoll_wait`.
+    pub name: String,
+    /// How much of it, for one `per`.
+    pub value: f64,
+}
+
+/// A ratio of two things that were measured in turns.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Ratio {
+    /// The ratio.
+    pub value: f64,
+    /// The lower end of its confidence interval.
+    pub low: f64,
+    /// The upper end.
+    pub high: f64,
+    /// The noise: how far from 1 the ratio of a thing to itself may be in the same run. An effect
+    /// below this was not seen.
+    pub noise: f64,
 }
 
 impl Measurement {

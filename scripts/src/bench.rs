@@ -1,5 +1,6 @@
 //! `suite bench`: what an event costs on each loop, as a multiple of the floor.
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -52,15 +53,11 @@ impl Bench {
         let outcome = quick(&benches, &Settings::default(), |progress| {
             bar.set_length(progress.total as u64);
             bar.set_position(progress.done as u64);
-            bar.set_message(progress.workload.to_string());
+            bar.set_message(progress.what.to_string());
             if bar.is_hidden() {
-                eprintln!(
-                    "measuring {}/{} {}",
-                    progress.done + 1,
-                    progress.total,
-                    progress.workload
-                );
+                eprintln!("measuring {}/{} {}", progress.done + 1, progress.total, progress.what);
             }
+            ControlFlow::Continue(())
         });
         bar.finish_and_clear();
         let outcome = outcome.context("a loop did not do what the workload asks for")?;

@@ -25,6 +25,7 @@ impl Workload for Channel {
             events: self.burst,
             needs: &[Capability::Channel],
             floor: std_floor("std-mpsc"),
+            ..Spec::default()
         }
     }
 

@@ -29,6 +29,7 @@ impl Workload for Executor {
             events: self.futures,
             needs: &[Capability::Executor],
             floor: std_floor("boxed-futures"),
+            ..Spec::default()
         }
     }
 

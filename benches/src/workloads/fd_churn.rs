@@ -40,6 +40,7 @@ impl Workload for FdChurn {
             events: 1,
             needs: &[Capability::Level],
             floor: raw::subject(),
+            ..Spec::default()
         }
     }
 

@@ -23,6 +23,7 @@ impl Workload for Idle {
             events: 1,
             needs: &[Capability::Idle],
             floor: raw::subject(),
+            ..Spec::default()
         }
     }
 

@@ -7,7 +7,7 @@ use conformance::adapter::{Adapter, Capability, Failure, Ping as _, TimerNext};
 
 use crate::raw::{self, Poller};
 use crate::tally::Tally;
-use crate::workload::{Run, Spec, Workload};
+use crate::workload::{Repeats, Run, Spec, Workload};
 
 const FAR: Duration = Duration::from_secs(3600);
 
@@ -28,6 +28,8 @@ impl Workload for Ping {
             events: 1,
             needs: &[Capability::Ping],
             floor: raw::subject(),
+            repeats: if self.timer_ahead { Repeats::ButForTheClock } else { Repeats::Wholly },
+            ..Spec::default()
         }
     }
 

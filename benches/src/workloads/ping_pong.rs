@@ -2,17 +2,15 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc;
-use std::thread::{self, JoinHandle};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use conformance::adapter::{Adapter, Capability, Failure, Ping as _};
 
-use crate::processors::{self, Pin};
+use super::partner::Partner;
 use crate::raw::{self, Poller};
 use crate::tally::Tally;
-use crate::workload::{Run, Spec, Workload};
+use crate::workload::{Repeats, Run, Spec, Workload};
 
 /// How long an answer may take before it counts as lost.
 const PATIENCE_MS: u16 = 5_000;
@@ -33,6 +31,8 @@ impl Workload for PingPong {
             events: 2,
             needs: &[Capability::Ping],
             floor: raw::subject(),
+            repeats: Repeats::Never,
+            ..Spec::default()
         }
     }
 
@@ -56,7 +56,7 @@ impl Workload for PingPong {
         Ok(Run::new(tally.clone(), move || {
             (partner.ping)();
             event_loop.dispatch(Some(Duration::from_millis(PATIENCE_MS.into())))?;
-            partner.tell(&tally);
+            partner.tell(&tally, 1);
             Ok(())
         }))
     }
@@ -84,69 +84,8 @@ impl Workload for PingPong {
             (partner.ping)();
             tally.saw_all(poller.wait_at_most(PATIENCE_MS)?);
             raw::clear(&eventfd)?;
-            partner.tell(&tally);
+            partner.tell(&tally, 1);
             Ok(())
         }))
-    }
-}
-
-/// What has the partner called.
-type Wake = Box<dyn Fn() + Send>;
-
-/// What both threads look at.
-#[derive(Default)]
-struct Served {
-    /// The pings that came there and were not told to the tally here.
-    pings: AtomicU64,
-    is_over: AtomicBool,
-}
-
-/// The other thread, on another processor; ends when this is dropped.
-struct Partner {
-    ping: Wake,
-    served: Arc<Served>,
-    thread: Option<JoinHandle<()>>,
-    /// Keeps this thread off the other's processor.
-    _pin: Pin,
-}
-
-impl Partner {
-    /// Starts `serve` on a thread, which introduces itself by what wakes it.
-    fn start(
-        serve: impl FnOnce(Arc<Served>, &dyn Fn(Wake)) -> Result<(), Failure> + Send + 'static,
-    ) -> Result<Self, Failure> {
-        let (sender, receiver) = mpsc::channel();
-        let served = Arc::new(Served::default());
-        let partner = served.clone();
-        let pin = Pin::here();
-        let elsewhere = pin.elsewhere();
-        let thread = thread::spawn(move || {
-            elsewhere.iter().for_each(processors::stay_on);
-            let introduce = |wake| drop(sender.send(Ok(wake)));
-            if let Err(failure) = serve(partner, &introduce) {
-                // Later than at the start nobody listens, and the missing answer tells.
-                drop(sender.send(Err(failure)));
-            }
-        });
-        let ping = receiver.recv().expect("the thread introduces itself or fails")?;
-        Ok(Partner { ping, served, thread: Some(thread), _pin: pin })
-    }
-
-    /// Reports what came there.
-    fn tell(&self, tally: &Tally) {
-        for _ in 0..self.served.pings.swap(0, Ordering::Acquire) {
-            tally.saw(1);
-        }
-    }
-}
-
-impl Drop for Partner {
-    fn drop(&mut self) {
-        self.served.is_over.store(true, Ordering::Release);
-        (self.ping)();
-        match self.thread.take().map(JoinHandle::join) {
-            Some(Err(panic)) if !thread::panicking() => std::panic::resume_unwind(panic),
-            _ => {}
-        }
     }
 }

@@ -38,6 +38,7 @@ impl Workload for Ready {
             events: ready,
             needs: &[Capability::Level, Capability::OneWaitADispatch],
             floor: raw::subject(),
+            ..Spec::default()
         }
     }
 

@@ -11,7 +11,7 @@ use conformance::adapter::{Adapter, Failure, TimerNext};
 use super::drain;
 use super::shuffle::shuffled;
 use crate::tally::Tally;
-use crate::workload::{Run, Spec, Workload, std_floor};
+use crate::workload::{Repeats, Run, Spec, Workload, std_floor};
 
 /// How many are cancelled and set anew before a dispatch shows that they are gone.
 const PAIRS: u64 = 100;
@@ -25,9 +25,10 @@ pub(super) struct TimerChurn {
 }
 
 impl TimerChurn {
-    /// Delays far from over, in no order.
+    /// Delays far from over, in no order, and so far apart that one that is set anew keeps its place
+    /// among the others, however slow the machine.
     fn delays(self) -> Vec<Duration> {
-        let delay = |place| Duration::from_secs(3600) + Duration::from_millis(place);
+        let delay = |place| Duration::from_secs(3600 + place);
         shuffled(self.live).into_iter().map(delay).collect()
     }
 }
@@ -44,6 +45,8 @@ impl Workload for TimerChurn {
             events: 1,
             needs: &[],
             floor: std_floor("std-binary-heap"),
+            repeats: Repeats::ButForTheClock,
+            ..Spec::default()
         }
     }
 

@@ -10,7 +10,7 @@ use conformance::adapter::{Adapter, Capability, Failure, TimerNext};
 use super::drain;
 use super::shuffle::shuffled;
 use crate::tally::Tally;
-use crate::workload::{Run, Spec, Workload, std_floor};
+use crate::workload::{Repeats, Run, Spec, Workload, std_floor};
 
 #[derive(Copy, Clone)]
 pub(super) struct TimerFire {
@@ -38,6 +38,8 @@ impl Workload for TimerFire {
             events: self.timers,
             needs: &[Capability::Deadlines, Capability::SubMillisecondTimers],
             floor: std_floor("std-binary-heap"),
+            repeats: Repeats::ButForTheClock,
+            ..Spec::default()
         }
     }
 

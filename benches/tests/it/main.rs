@@ -31,6 +31,7 @@ fn every_workload_has_one_floor_and_its_engines_in_one_order() {
     };
     assert_eq!(ids("calloop-ref"), ids("floor"));
     assert_eq!(ids("calloop-0.14"), ids("floor"));
+    assert_eq!(ids("calloop-0.13"), ids("floor"));
     let mut unique = ids("floor");
     unique.sort();
     unique.dedup();

@@ -1,5 +1,6 @@
 //! The paired runner.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use benches::{Settings, builtin, quick, select};
@@ -10,13 +11,14 @@ pub(crate) const SETTINGS: Settings =
 
 #[test]
 fn it_measures_each_engine_twice_a_round_and_tells_how_far_it_is() {
-    let benches = select(builtin(), &["empty", "idle"], &[]).expect("these exist");
+    let benches = select(builtin(), &["ready/ready=1", "idle"], &[]).expect("these exist");
     let mut seen = Vec::new();
     let outcome = quick(&benches, &SETTINGS, |progress| {
-        seen.push((progress.workload.to_string(), progress.done, progress.total));
+        seen.push((progress.what.to_string(), progress.done, progress.total));
+        ControlFlow::Continue(())
     });
     let outcome = outcome.expect("the built-in engines count right");
-    assert_eq!(seen, [("empty".to_string(), 0, 2), ("idle".to_string(), 1, 2)]);
+    assert_eq!(seen, [("ready/ready=1".to_string(), 0, 2), ("idle".to_string(), 1, 2)]);
     let names: Vec<_> = outcome
         .measurements
         .iter()
@@ -25,12 +27,14 @@ fn it_measures_each_engine_twice_a_round_and_tells_how_far_it_is() {
     assert_eq!(
         names,
         [
-            ("empty", "epoll"),
-            ("empty", "calloop-ref"),
-            ("empty", "calloop-0.14"),
+            ("ready", "epoll"),
+            ("ready", "calloop-ref"),
+            ("ready", "calloop-0.14"),
+            ("ready", "calloop-0.13"),
             ("idle", "epoll"),
             ("idle", "calloop-ref"),
             ("idle", "calloop-0.14"),
+            ("idle", "calloop-0.13"),
         ]
     );
     for measurement in &outcome.measurements {
@@ -44,11 +48,12 @@ fn it_measures_each_engine_twice_a_round_and_tells_how_far_it_is() {
 
 #[test]
 fn what_a_loop_lacks_is_missing_and_not_measured() {
-    let mut benches = select(builtin(), &["empty"], &["calloop-ref"]).expect("these exist");
+    let mut benches = select(builtin(), &["idle"], &["calloop-ref"]).expect("these exist");
     benches[1].lacks = vec![Capability::Executor, Capability::AsyncIo];
-    let outcome = quick(&benches, &SETTINGS, |_| {}).expect("the others count right");
+    let outcome =
+        quick(&benches, &SETTINGS, |_| ControlFlow::Continue(())).expect("the others count right");
     assert_eq!(outcome.measurements.len(), 1);
     assert_eq!(outcome.missing.len(), 1);
-    assert_eq!(outcome.missing[0].what, "empty on calloop-ref");
+    assert_eq!(outcome.missing[0].what, "idle on calloop-ref");
     assert_eq!(outcome.missing[0].why, "the loop does not have: executor, async-io");
 }

@@ -1,0 +1,285 @@
+//! The exact meters: what an operation does, counted, where the wall clock only tells how long it
+//! took. Each looks at a process of its own that does one benchmark.
+
+mod allocations;
+mod child;
+mod instructions;
+mod system_calls;
+
+use std::fmt;
+use std::io;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use conformance::adapter::Failure;
+use nix::errno::Errno;
+use reports::record::{Measurement, Missing, Part};
+
+use self::allocations::Allocated;
+pub use self::allocations::CountingAllocator;
+use self::child::Job;
+pub use self::child::serve;
+use self::system_calls::{Calls, Counts};
+use crate::engine::Bench;
+use crate::outcome::{Faulty, Obstacle, Outcome, Progress};
+use crate::tally::Fault;
+use crate::workload::Repeats;
+
+/// What can be measured of an operation.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Meter {
+    /// How long it takes.
+    Wall,
+    /// How many instructions it takes, outside of the kernel.
+    Instructions,
+    /// How many system calls it makes, in all threads.
+    SystemCalls,
+    /// How often it allocates memory, in all threads.
+    Allocations,
+}
+
+impl Meter {
+    /// Every meter.
+    pub const ALL: [Meter; 4] =
+        [Meter::Wall, Meter::Instructions, Meter::SystemCalls, Meter::Allocations];
+
+    /// Its name in records and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Meter::Wall => "wall",
+            Meter::Instructions => "instructions",
+            Meter::SystemCalls => "system-calls",
+            Meter::Allocations => "allocations",
+        }
+    }
+}
+
+impl fmt::Display for Meter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The program that the exact meters start anew for each benchmark. It has to call [`serve`].
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// Where it is.
+    pub path: PathBuf,
+    /// How long one of its processes is given; then an event counts as lost.
+    pub limit: Duration,
+}
+
+impl Program {
+    /// This program.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system does not tell where it is.
+    pub fn this() -> io::Result<Self> {
+        Ok(Program { path: std::env::current_exe()?, limit: Duration::from_secs(60) })
+    }
+}
+
+/// Measures these benchmarks with one of the exact meters; for the [wall clock](Meter::Wall) there
+/// is [`quick`](crate::quick()).
+///
+/// `program` is one that calls [`serve`] with these benchmarks. `progress` is called before each benchmark and can end the run: what
+/// was measured until then is the outcome.
+///
+/// # Errors
+///
+/// If an engine loses, doubles or swaps events, or an operation fails.
+pub fn exact(
+    benches: &[Bench],
+    meter: Meter,
+    program: &Program,
+    mut progress: impl FnMut(Progress<'_>) -> ControlFlow<()>,
+) -> Result<Outcome, Faulty> {
+    let mut outcome = Outcome::default();
+    let benches: Vec<&Bench> = benches.iter().filter(|bench| repeats(bench, meter)).collect();
+    for (done, bench) in benches.iter().enumerate() {
+        let name = bench.to_string();
+        if progress(Progress { what: &name, done, total: benches.len() }).is_break() {
+            outcome.is_interrupted = true;
+            break;
+        }
+        let measured = match bench.missing_capability() {
+            Some(missing) => Err(Obstacle::Missing(missing)),
+            None => measure(bench, meter, program),
+        };
+        match measured {
+            Ok(measurement) => outcome.measurements.push(measurement),
+            Err(Obstacle::Missing(missing)) => outcome.missing.push(missing),
+            Err(Obstacle::NotHere(missing)) => {
+                outcome.missing.push(missing);
+                break;
+            }
+            Err(Obstacle::Fault(fault)) => return Err(Faulty { bench: name, fault }),
+        }
+    }
+    Ok(outcome)
+}
+
+/// Whether what this meter tells is the same in every run.
+fn repeats(bench: &Bench, meter: Meter) -> bool {
+    match bench.spec.repeats {
+        Repeats::Wholly | Repeats::ButForTheClock => true,
+        Repeats::ButForInstructions => meter != Meter::Instructions,
+        Repeats::Never => false,
+    }
+}
+
+fn measure(bench: &Bench, meter: Meter, program: &Program) -> Result<Measurement, Obstacle> {
+    let blank = |unit: &str| Measurement {
+        workload: bench.spec.name.to_string(),
+        parameters: bench.spec.parameters.clone(),
+        engine: bench.engine.clone(),
+        is_floor: bench.is_floor,
+        meter: meter.name().to_string(),
+        unit: unit.to_string(),
+        per: "operation".to_string(),
+        ..Measurement::default()
+    };
+    match meter {
+        Meter::Wall => unreachable!("the wall clock is not exact"),
+        Meter::Instructions => {
+            let count = instructions(bench, program)?;
+            Ok(Measurement { samples: vec![count], ..blank("instructions") })
+        }
+        Meter::SystemCalls => {
+            let parts = system_calls(bench, program)?;
+            let sum = parts.iter().fold(0.0, |sum, part| sum + part.value);
+            Ok(Measurement { samples: vec![sum], parts, ..blank("calls") })
+        }
+        Meter::Allocations => {
+            let (count, parts) = allocations(bench, program)?;
+            Ok(Measurement { samples: vec![count], parts, ..blank("allocations") })
+        }
+    }
+}
+
+/// How many operations are enough: where one does a lot, few.
+fn operations(bench: &Bench) -> u64 {
+    match bench.spec.units {
+        1000.. => 2,
+        100.. => 4,
+        _ => 16,
+    }
+}
+
+/// The system calls of one operation, by name.
+fn system_calls(bench: &Bench, program: &Program) -> Result<Vec<Part>, Obstacle> {
+    let operations = operations(bench);
+    let job = Job::of(bench, operations, program.limit);
+    let counts = system_calls::count(job.command(&program.path));
+    let calls = counted(bench, counts.map_err(|trouble| obstacle(bench, program, trouble))?);
+    let part = |(name, count): (String, u64)| {
+        let own = bench.spec.uncounted.iter().find(|(call, _)| *call == name);
+        let own = own.map_or(0, |(_, times)| *times);
+        // All of them are the workload's own if their number is not known.
+        let value =
+            if own == u64::MAX { 0.0 } else { count as f64 / operations as f64 - own as f64 };
+        (value != 0.0).then_some(Part { name, value })
+    };
+    Ok(calls.into_iter().filter_map(part).collect())
+}
+
+/// Those calls that are counted for this benchmark.
+fn counted(bench: &Bench, counts: Counts) -> Calls {
+    let mut calls = counts.first_thread;
+    if !bench.spec.is_one_sided {
+        for (name, count) in counts.others {
+            *calls.entry(name).or_default() += count;
+        }
+    }
+    calls
+}
+
+/// The allocations of one operation, and their bytes.
+fn allocations(bench: &Bench, program: &Program) -> Result<(f64, Vec<Part>), Obstacle> {
+    let operations = operations(bench);
+    let job = Job::of(bench, operations, program.limit);
+    let allocated = child::run(job.command(&program.path));
+    let allocated: Allocated = allocated.map_err(|trouble| obstacle(bench, program, trouble))?;
+    if !allocated.is_counted {
+        return Err(Obstacle::NotHere(Missing {
+            what: Meter::Allocations.to_string(),
+            why: "the program has another allocator".to_string(),
+            mend: "`benches::CountingAllocator` as its global allocator".to_string(),
+        }));
+    }
+    let each = |number: u64| number as f64 / operations as f64;
+    let part = |name: &str, value| Part { name: name.to_string(), value };
+    let parts = vec![
+        part("bytes", each(allocated.bytes)),
+        // Of all operations: what one left behind is still there in the next.
+        part("peak bytes", allocated.peak as f64),
+    ];
+    Ok((each(allocated.count), parts))
+}
+
+/// The instructions of one operation.
+fn instructions(bench: &Bench, program: &Program) -> Result<f64, Obstacle> {
+    let operations = operations(bench);
+    let job = Job::of(bench, operations, SLOWER * program.limit);
+    let count = instructions::count(&program.path, &job);
+    let count = count.map_err(|trouble| obstacle(bench, program, trouble))?;
+    Ok(count as f64 / operations as f64)
+}
+
+/// How many times longer a process may take under valgrind.
+const SLOWER: u32 = 5;
+
+/// Why the process of a benchmark told nothing.
+#[derive(Debug)]
+enum Trouble {
+    /// The system does not let this process trace another.
+    NotPermitted(Errno),
+    /// There is no valgrind.
+    NoValgrind,
+    /// The process could not be started or watched.
+    Io(io::Error),
+    /// It failed, and said this.
+    Failed(String),
+    /// It was killed by a signal.
+    Killed(i32),
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        Trouble::Io(error)
+    }
+}
+
+impl From<Errno> for Trouble {
+    fn from(error: Errno) -> Self {
+        Trouble::Io(error.into())
+    }
+}
+
+fn obstacle(bench: &Bench, program: &Program, trouble: Trouble) -> Obstacle {
+    let failure = match trouble {
+        Trouble::NotPermitted(error) => {
+            return Obstacle::NotHere(Missing {
+                what: Meter::SystemCalls.to_string(),
+                why: format!("this process may not trace another: {error}"),
+                mend: "the capability SYS_PTRACE, in a container `--cap-add SYS_PTRACE`, or \
+                       `sysctl kernel.yama.ptrace_scope=1`; and no debugger around this process"
+                    .to_string(),
+            });
+        }
+        Trouble::NoValgrind => {
+            return Obstacle::NotHere(Missing {
+                what: Meter::Instructions.to_string(),
+                why: "there is no valgrind".to_string(),
+                mend: "`apt-get install valgrind`, or its like".to_string(),
+            });
+        }
+        Trouble::Killed(libc::SIGALRM) => return Obstacle::Fault(Fault::Stuck(program.limit)),
+        Trouble::Killed(signal) => Failure::Other(format!("signal {signal} killed its process")),
+        Trouble::Io(error) => Failure::Io(error),
+        Trouble::Failed(text) => Failure::Other(text),
+    };
+    Obstacle::of(bench, Fault::Failed(failure))
+}

@@ -1,0 +1,88 @@
+//! What comes of measuring.
+
+use std::fmt;
+
+use reports::record::{Measurement, Missing};
+
+use crate::engine::Bench;
+use crate::tally::Fault;
+
+/// How far a run has come.
+#[derive(Copy, Clone, Debug)]
+pub struct Progress<'a> {
+    /// What is next: a workload, as `ready/ready=100`, or a benchmark.
+    pub what: &'a str,
+    /// How many are done.
+    pub done: usize,
+    /// How many there are.
+    pub total: usize,
+}
+
+/// What was measured, and what could not be.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// What was measured.
+    pub measurements: Vec<Measurement>,
+    /// What could not be measured here.
+    pub missing: Vec<Missing>,
+    /// Whether it ended early because that was asked for.
+    pub is_interrupted: bool,
+}
+
+/// An engine that did not do what a workload asks for, so that nothing is told of it.
+#[derive(Debug)]
+pub struct Faulty {
+    /// The benchmark, as `ping on calloop-ref`.
+    pub bench: String,
+    /// What was wrong.
+    pub fault: Fault,
+}
+
+impl fmt::Display for Faulty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.bench, self.fault)
+    }
+}
+
+impl std::error::Error for Faulty {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.fault)
+    }
+}
+
+/// Why a benchmark is not measured.
+#[derive(Debug)]
+pub(crate) enum Obstacle {
+    /// It cannot be.
+    Missing(Missing),
+    /// Nothing can be, with this meter.
+    NotHere(Missing),
+    /// The engine did not do what it should.
+    Fault(Fault),
+}
+
+impl Obstacle {
+    /// A limit of the machine is no fault of the engine.
+    pub(crate) fn of(bench: &Bench, fault: Fault) -> Self {
+        const TOO_MANY_OPEN_FILES: i32 = 24;
+        // Another process can only tell it in words.
+        match &fault {
+            Fault::Failed(failure)
+                if failure.to_string().ends_with(&format!("(os error {TOO_MANY_OPEN_FILES})")) =>
+            {
+                Obstacle::Missing(Missing {
+                    what: bench.to_string(),
+                    why: "the process cannot open enough files".to_string(),
+                    mend: "a higher limit of open files, as `ulimit -n 20000`".to_string(),
+                })
+            }
+            _ => Obstacle::Fault(fault),
+        }
+    }
+}
+
+impl From<Fault> for Obstacle {
+    fn from(fault: Fault) -> Self {
+        Obstacle::Fault(fault)
+    }
+}
