@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod gate;
 #[cfg(feature = "render")]
 pub mod html;
 mod machine;

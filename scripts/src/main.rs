@@ -6,6 +6,7 @@
 mod api;
 mod bench;
 mod ci;
+mod gate;
 mod merge;
 mod metadata;
 mod report;
@@ -33,6 +34,7 @@ use reports::merge::MergeError;
   cargo suite bench --workload ping                  one workload on every loop
   cargo suite merge part-1.json part-2.json          one record of the parts of a run
   cargo suite report target/suite/record.json        the page for a record
+  cargo suite gate base.json head.json               whether a change made anything worse
 
 Exit codes: 0 as expected, 1 deviations or a check that failed, 2 wrong usage, 3 could not run")]
 struct Arguments {
@@ -50,6 +52,8 @@ enum Command {
     Merge(merge::Merge),
     /// Make the page that shows a record
     Report(report::Report),
+    /// Compare a record from before a change with one from after it
+    Gate(gate::Gate),
     /// Compare the public interface of calloop-ref with calloop's
     Api,
     /// Run every check of the project, as CI does
@@ -75,6 +79,7 @@ fn main() -> ExitCode {
         Some(Command::Bench(bench)) => bench.run(),
         Some(Command::Merge(merge)) => merge.run(),
         Some(Command::Report(report)) => report.run(),
+        Some(Command::Gate(gate)) => gate.run(),
         Some(Command::Api) => api::run().map(|()| ExitCode::SUCCESS),
         Some(Command::Ci(ci)) => ci.run(),
         None => everything(&suites),

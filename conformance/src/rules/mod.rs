@@ -10,17 +10,19 @@ mod loop_batch;
 mod loop_life;
 mod loop_run;
 mod loop_wait;
+mod readiness;
 mod registration;
 mod timer;
 
 /// Every rule with its test for one loop, in the order of the specification.
 pub fn cases<A: Adapter>() -> Vec<Case> {
     let mut cases = Vec::new();
-    cases.extend(loop_wait::cases::<A>());
-    cases.extend(loop_batch::cases::<A>());
-    cases.extend(loop_run::cases::<A>());
-    cases.extend(loop_life::cases::<A>());
     cases.extend(idle::cases::<A>());
+    cases.extend(loop_batch::cases::<A>());
+    cases.extend(loop_life::cases::<A>());
+    cases.extend(loop_run::cases::<A>());
+    cases.extend(loop_wait::cases::<A>());
+    cases.extend(readiness::cases::<A>());
     cases.extend(registration::cases::<A>());
     cases.extend(timer::cases::<A>());
     cases

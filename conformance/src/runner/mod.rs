@@ -209,7 +209,8 @@ fn update(
         store::write_whole(&update.path, update.text.as_bytes())?;
     }
     writeln!(anstream::stdout(), "{update}").map_err(Error::output)?;
-    let updated = Expectations::parse(update.path, update.text, |id| suite.has(id))?;
+    let updated =
+        Expectations::parse(update.path, update.text, &suite.version, |id| suite.has(id))?;
     for result in &mut conformance.results {
         result.expected = updated.expected(&result.id, &result.outcome);
     }

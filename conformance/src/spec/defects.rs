@@ -26,6 +26,11 @@ pub const DEFECTS: &[Defect] = &[
          source is called next.",
     ),
     defect("REG-03", "After a source with hooks failed to register, the next dispatch panics."),
+    defect(
+        "REG-10",
+        "A descriptor that an update no longer watches for something is reported for it.",
+    ),
+    defect("REG-17", "A timer that is enabled when it is enabled fires once more a deadline."),
     defect("REG-23", "`remove` panics if what it drops uses the handle of the loop."),
     defect("REG-24", "After a source with hooks failed to unregister, the next dispatch panics."),
     defect(
@@ -33,6 +38,10 @@ pub const DEFECTS: &[Defect] = &[
         "After 65 536 reuses of its slot a token is valid again, and removes a stranger.",
     ),
     defect("REG-55", "`update` of a timer that is disabled brings it back."),
+    defect(
+        "MODE-07",
+        "A descriptor that waits for nothing keeps the loop awake once its peer is gone.",
+    ),
     defect("TIMER-06", "Timers of one deadline fire in no order."),
     defect(
         "TIMER-12",

@@ -35,6 +35,7 @@ pub const GROUPS: &[Group] = &[
     group("GEN", "Descriptors as sources: Generic."),
     group("ERR", "Errors and panics."),
     group("FAIR", "Fairness: nobody keeps others from their turn."),
+    group("CAP", "Capabilities: what a loop says that it has, and what it has."),
     group("RES", "Resources: descriptors, memory, time of a processor."),
 ];
 

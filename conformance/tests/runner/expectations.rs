@@ -41,6 +41,12 @@ pub(crate) fn known_deviations_are_expected() {
     assert_eq!(run_with(&path, &["BAD-04"]).code, Some(1));
     let (_directory, path) = file(&KNOWN.replace("plan9", std::env::consts::OS));
     assert_eq!(run_with(&path, &["BAD-04"]).code, Some(0));
+    // The loop is of version 1.2.3.
+    for (version, code) in [("=1.2.3", 0), ("1", 0), (">=1.2, <1.3", 0), ("<1.2.3", 1), ("2", 1)] {
+        let when = format!("version = {version:?}");
+        let (_directory, path) = file(&KNOWN.replace("os = \"plan9\"", &when));
+        assert_eq!(run_with(&path, &["BAD-04"]).code, Some(code), "{version}");
+    }
 }
 
 pub(crate) fn surprises_fail() {
@@ -72,6 +78,7 @@ pub(crate) fn wrong_files_are_refused() {
         (entry("BAD-09", "outcome = \"pass\"\nreason = \"x\""), "line 3"),
         (entry("BAD-09", &format!("{good}\nresaon = \"x\"")), "resaon"),
         (entry("BAD-09", &format!("{good}\nwhen = {{ so = \"x\" }}")), "line 5"),
+        (entry("BAD-09", &format!("{good}\nwhen = {{ version = \"new\" }}")), "line 5"),
     ];
     for (text, message) in cases {
         let (_directory, path) = file(&text);
@@ -165,6 +172,13 @@ pub(crate) fn an_update_keeps_what_people_wrote() {
     std::fs::write(&path, &explained).unwrap();
     assert_eq!(run_with(&path, &arguments).code, Some(0), "nothing is left to explain");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), explained, "nothing is left to change");
+
+    // Other versions stay out of it.
+    std::fs::write(&path, KNOWN.replace("os = \"plan9\"", "version = \"<1\"")).unwrap();
+    run_with(&path, &["BAD-04", "--update-expectations"]);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains("when = { version = \"<1\" }"), "{text}");
+    assert!(text.contains(", version = \"=1.2.3\" }"), "{text}");
 
     // A file that is not there yet.
     let new = path.with_file_name("new.toml");

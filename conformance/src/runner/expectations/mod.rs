@@ -6,7 +6,7 @@
 //! outcome = "fail"            # or "timeout", or "crash"
 //! reason = "the heap of timers has no second key"
 //! link = "https://…"          # optional: where that is explained
-//! when = { os = "linux" }     # optional: os, arch or both, in Rust's words
+//! when = { os = "linux" }     # optional: os and arch in Rust's words, the loop's version
 //! ```
 
 mod update;
@@ -14,6 +14,7 @@ mod update;
 use std::path::{Path, PathBuf};
 
 use reports::record::{Expectation, Outcome, RuleResult, Verdict};
+use semver::{Version, VersionReq};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -28,6 +29,8 @@ const UNEXPLAINED: &str = "unexplained";
 pub(super) struct Expectations {
     path: PathBuf,
     text: String,
+    /// Of the loop.
+    version: String,
     deviations: Vec<Deviation>,
 }
 
@@ -63,13 +66,25 @@ enum Kind {
 struct When {
     os: Option<String>,
     arch: Option<String>,
+    /// Of the loop, in the words of a dependency in Cargo.toml.
+    version: Option<VersionReq>,
 }
 
 impl When {
-    fn holds_here(&self) -> bool {
+    fn holds_here(&self, version: &Version) -> bool {
         let holds = |asked: &Option<String>, here| asked.as_deref().is_none_or(|it| it == here);
-        holds(&self.os, std::env::consts::OS) && holds(&self.arch, std::env::consts::ARCH)
+        holds(&self.os, std::env::consts::OS)
+            && holds(&self.arch, std::env::consts::ARCH)
+            && self.version.as_ref().is_none_or(|asked| asked.matches(version))
     }
+}
+
+/// The numbers that the version of a loop begins with: not every library counts as Cargo does.
+fn numbers(version: &str) -> Version {
+    let end = version.find(|it: char| !it.is_ascii_digit() && it != '.').unwrap_or(version.len());
+    let mut numbers = version[..end].split('.').map(|number| number.parse().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0);
+    Version::new(next(), next(), next())
 }
 
 /// One entry that applies here.
@@ -117,12 +132,13 @@ impl Expectations {
         let Some(ExpectationFile { path, text }) = own else { return Ok(Expectations::default()) };
         // An update removes what names no rule.
         let known = |id: &str| is_update || suite.has(id);
-        Expectations::parse(path, text, known)
+        Expectations::parse(path, text, &suite.version, known)
     }
 
     pub(super) fn parse(
         path: PathBuf,
         text: String,
+        version: &str,
         known: impl Fn(&str) -> bool,
     ) -> Result<Self, Error> {
         let file: File = toml::from_str(&text)
@@ -140,7 +156,7 @@ impl Expectations {
             if reason.trim().is_empty() {
                 return refuse("the reason is empty; say why the loop deviates");
             }
-            if !when.holds_here() {
+            if !when.holds_here(&numbers(version)) {
                 continue;
             }
             if let Some(other) = deviations.iter().find(|other| other.rule == rule) {
@@ -153,7 +169,7 @@ impl Expectations {
                 expectation: Expectation { outcome, reason, link },
             });
         }
-        Ok(Expectations { path, text, deviations })
+        Ok(Expectations { path, text, version: version.to_string(), deviations })
     }
 
     fn of(&self, rule: &str) -> Option<&Deviation> {
@@ -205,4 +221,24 @@ fn read(path: &Path, may_be_missing: bool) -> Result<String, Error> {
 
 fn line_at(text: &str, offset: usize) -> usize {
     text[..offset].matches('\n').count() + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_told_by_their_numbers() {
+        for (version, numbers_of_it) in [
+            ("0.14.5", (0, 14, 5)),
+            ("2.1.12-stable", (2, 1, 12)),
+            ("252", (252, 0, 0)),
+            ("1.21 (wayland)", (1, 21, 0)),
+            ("", (0, 0, 0)),
+            ("unknown", (0, 0, 0)),
+        ] {
+            let (major, minor, patch) = numbers_of_it;
+            assert_eq!(numbers(version), Version::new(major, minor, patch), "{version}");
+        }
+    }
 }

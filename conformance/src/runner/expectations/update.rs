@@ -4,9 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 
 use reports::record::RuleResult;
+use semver::VersionReq;
 use toml_edit::{ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value, value};
 
-use super::{Expectations, Kind, UNEXPLAINED, When};
+use super::{Expectations, Kind, UNEXPLAINED, When, numbers};
 use crate::runner::Error;
 
 /// A rewritten expectation file and how it differs from the old one.
@@ -50,11 +51,12 @@ impl Expectations {
 
         let path = self.path.clone();
         let mut update = Update { path, text: String::new(), added: 0, changed: 0, removed: 0 };
-        update.revise(entries, &mut detached, |entry| fate(entry, results, &is_known));
+        update
+            .revise(entries, &mut detached, |entry| fate(entry, results, &self.version, &is_known));
         for result in results {
             let Some(kind) = Kind::of(&result.outcome) else { continue };
             if self.of(&result.id).is_none() {
-                let mut entry = new_entry(&result.id, kind, entries);
+                let mut entry = new_entry(&result.id, kind, &self.version, entries);
                 put_before(&mut entry, &std::mem::take(&mut detached));
                 entries.push(entry);
                 update.added += 1;
@@ -102,16 +104,20 @@ impl Update {
     }
 }
 
-fn fate(entry: &Table, results: &[RuleResult], is_known: &impl Fn(&str) -> bool) -> Fate {
+fn fate(
+    entry: &Table,
+    results: &[RuleResult],
+    version: &str,
+    is_known: &impl Fn(&str) -> bool,
+) -> Fate {
     let text = |key| entry.get(key).and_then(Item::as_str).unwrap_or_default();
-    let condition = |key| {
-        let asked = entry.get("when").and_then(|when| when.get(key));
-        asked.and_then(Item::as_str).map(str::to_string)
-    };
+    let condition = |key| condition(entry, key).map(str::to_string);
     if !is_known(text("rule")) {
         return Fate::Remove;
     }
-    if !(When { os: condition("os"), arch: condition("arch") }).holds_here() {
+    let asked = condition("version").and_then(|version| VersionReq::parse(&version).ok());
+    let when = When { os: condition("os"), arch: condition("arch"), version: asked };
+    if !when.holds_here(&numbers(version)) {
         return Fate::Keep;
     }
     match results.iter().find(|result| result.id == text("rule")) {
@@ -124,6 +130,11 @@ fn fate(entry: &Table, results: &[RuleResult], is_known: &impl Fn(&str) -> bool)
     }
 }
 
+/// What an entry says of where it applies.
+fn condition<'e>(entry: &'e Table, key: &str) -> Option<&'e str> {
+    entry.get("when").and_then(|when| when.get(key)).and_then(Item::as_str)
+}
+
 /// Changes the value, and nothing of the comment beside it.
 fn set_outcome(entry: &mut Table, kind: Kind) {
     let mut outcome = Value::from(kind.name());
@@ -133,15 +144,23 @@ fn set_outcome(entry: &mut Table, kind: Kind) {
     entry["outcome"] = Item::Value(outcome);
 }
 
-fn new_entry(rule: &str, kind: Kind, others: &ArrayOfTables) -> Table {
+fn new_entry(rule: &str, kind: Kind, version: &str, others: &ArrayOfTables) -> Table {
     let mut entry = Table::new();
     entry["rule"] = value(rule);
     entry["outcome"] = value(kind.name());
     entry["reason"] = value(UNEXPLAINED);
-    // Another entry for the rule applies elsewhere; this one must not apply there, too.
-    if others.iter().any(|other| other.get("rule").and_then(Item::as_str) == Some(rule)) {
+    // Other entries for the rule apply elsewhere; this one must not apply there, too.
+    let others: Vec<&Table> = others
+        .iter()
+        .filter(|other| other.get("rule").and_then(Item::as_str) == Some(rule))
+        .collect();
+    if !others.is_empty() {
         let here = [("os", std::env::consts::OS), ("arch", std::env::consts::ARCH)];
-        entry["when"] = value(InlineTable::from_iter(here));
+        let mut here = InlineTable::from_iter(here);
+        if others.iter().any(|other| condition(other, "version").is_some()) {
+            here.insert("version", format!("={}", numbers(version)).into());
+        }
+        entry["when"] = value(here);
     }
     entry
 }
