@@ -110,12 +110,24 @@ impl EventSource for PingSource {
     {
         let Some(answer) = self.woken.answer(token) else { return Ok(PostAction::Continue) };
         if answer.pinged {
+            // A source that is to go after a callback that panics is told so once more.
+            let closing = answer.closed.then(|| CloseAgain(self.woken.node()));
             callback((), &mut ());
+            std::mem::forget(closing);
         }
         Ok(if answer.closed { PostAction::Remove } else { PostAction::Continue })
     }
 
     forward_registration!(woken);
+}
+
+/// Closes a node when dropped.
+struct CloseAgain<'a>(&'a WakeNode);
+
+impl Drop for CloseAgain<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 source_error! {
