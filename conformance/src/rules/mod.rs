@@ -10,6 +10,7 @@ mod loop_batch;
 mod loop_life;
 mod loop_run;
 mod loop_wait;
+mod model;
 mod readiness;
 mod registration;
 mod timer;
@@ -25,5 +26,6 @@ pub fn cases<A: Adapter>() -> Vec<Case> {
     cases.extend(readiness::cases::<A>());
     cases.extend(registration::cases::<A>());
     cases.extend(timer::cases::<A>());
+    cases.extend(model::cases::<A>());
     cases
 }

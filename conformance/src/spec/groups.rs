@@ -37,6 +37,7 @@ pub const GROUPS: &[Group] = &[
     group("FAIR", "Fairness: nobody keeps others from their turn."),
     group("CAP", "Capabilities: what a loop says that it has, and what it has."),
     group("RES", "Resources: descriptors, memory, time of a processor."),
+    group("MODEL", "All of it at once: programs made at random, judged by a model of the rules."),
 ];
 
 /// Where a group stands; one that nobody has entered stands last.

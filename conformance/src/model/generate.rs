@@ -1,0 +1,190 @@
+//! Programs at random, from a seed.
+
+use super::act::supports;
+use super::program::{Action, Answer, Future, Id, Kind, Program, Source, Step, Turn, When};
+use crate::adapter::{Capabilities, Interest, Mode};
+
+/// The program of a seed, for a loop that has these capabilities.
+pub fn generate(seed: u64, capabilities: Capabilities) -> Program {
+    let mut random = Random(seed);
+    let sources = (0..random.between(1, 6)).map(|_| kind(&mut random, capabilities)).collect();
+    let mut maker = Maker { random, kinds: sources };
+    let sources = (0..maker.kinds.len()).map(|id| maker.source(id)).collect();
+    Program { sources, steps: maker.steps() }
+}
+
+/// Numbers that look random: the splitmix64 of Steele, Lea and Flood.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut number = self.0;
+        number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        number ^ (number >> 31)
+    }
+
+    /// From `least` to `most`, both included.
+    fn between(&mut self, least: usize, most: usize) -> usize {
+        least + (self.next() % (most - least + 1) as u64) as usize
+    }
+
+    fn chance(&mut self, percent: u64) -> bool {
+        self.next() % 100 < percent
+    }
+
+    fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.between(0, choices.len() - 1)]
+    }
+}
+
+fn kind(random: &mut Random, capabilities: Capabilities) -> Kind {
+    loop {
+        let kind = match random.between(0, 13) {
+            0..=3 => Kind::Fd(interest(random), mode(random)),
+            4..=5 => Kind::Ping,
+            6 => Kind::Channel(None),
+            7 => Kind::Channel(Some(random.between(1, 2))),
+            8..=10 => Kind::Timer(when(random)),
+            11 => Kind::Idle,
+            12 => random.pick(&[Kind::Idle, Kind::Signal]),
+            _ => Kind::Executor,
+        };
+        if supports(capabilities, kind) {
+            return kind;
+        }
+    }
+}
+
+fn interest(random: &mut Random) -> Interest {
+    use Interest::{Both, None, Read, Write};
+    random.pick(&[Read, Read, Read, Read, Write, Both, None])
+}
+
+fn mode(random: &mut Random) -> Mode {
+    random.pick(&[Mode::Level, Mode::Level, Mode::Edge, Mode::OneShot])
+}
+
+fn when(random: &mut Random) -> When {
+    match random.between(0, 9) {
+        0..=5 => When::Past(random.between(0, 2) as u8),
+        6 => When::Now,
+        7 => When::Soon,
+        _ => When::Far(random.between(0, 1) as u8),
+    }
+}
+
+struct Maker {
+    random: Random,
+    kinds: Vec<Kind>,
+}
+
+impl Maker {
+    fn steps(&mut self) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for id in 0..self.kinds.len() {
+            if self.random.chance(80) {
+                steps.push(Step::Do(Action::Insert(id)));
+            }
+        }
+        for _ in 0..self.random.between(3, 14) {
+            let step = self.step();
+            steps.push(step);
+        }
+        // So that nothing that is due goes unseen.
+        steps.extend([Step::Dispatch, Step::Dispatch]);
+        steps
+    }
+
+    fn step(&mut self) -> Step {
+        match self.random.between(0, 99) {
+            0..=59 => Step::Do(self.action(None)),
+            60..=87 => Step::Dispatch,
+            88 => Step::Wait,
+            89..=91 => Step::Block,
+            92..=93 => {
+                let action = self.action(None);
+                Step::Meanwhile(action)
+            }
+            94..=96 => Step::Run,
+            _ => Step::Peek,
+        }
+    }
+
+    fn source(&mut self, id: Id) -> Source {
+        let turns = (0..self.random.between(0, 3)).map(|_| self.turn(id)).collect();
+        Source { kind: self.kinds[id], turns, keeps_name: self.random.chance(10) }
+    }
+
+    fn turn(&mut self, id: Id) -> Turn {
+        let mut actions = Vec::new();
+        if let (Kind::Fd(..), true) = (self.kinds[id], self.random.chance(70)) {
+            actions.push(Action::Read(self.random.pick(&[1, 8, 8])));
+        }
+        for _ in 0..self.random.pick(&[0, 1, 1, 1, 2, 3]) {
+            actions.push(self.action(Some(id)));
+        }
+        Turn { actions, answer: self.answer(self.kinds[id]) }
+    }
+
+    fn answer(&mut self, kind: Kind) -> Answer {
+        let roll = self.random.between(0, 19);
+        match (kind, roll) {
+            (_, 0) => Answer::Panic,
+            (Kind::Fd(..), 1..=2) => Answer::Fail,
+            (Kind::Fd(..), 3..=5) => Answer::Rearm,
+            (Kind::Fd(..), 6) => Answer::Disable,
+            (Kind::Fd(..), 7) => Answer::Remove,
+            (Kind::Timer(_), 1..=9) => Answer::Again(when(&mut self.random)),
+            _ => Answer::Go,
+        }
+    }
+
+    /// Something to do, in the callback of a source or outside of any.
+    fn action(&mut self, own: Option<Id>) -> Action {
+        if self.random.chance(2) {
+            return Action::WakeUp;
+        }
+        if own.is_some() && self.random.chance(3) {
+            return Action::Stop;
+        }
+        let mut id = self.random.between(0, self.kinds.len() - 1);
+        if let (Some(own), true) = (own, self.random.chance(15)) {
+            id = own;
+        }
+        let general = match self.random.between(0, 19) {
+            0..=2 => Some(Action::Insert(id)),
+            3..=4 => Some(Action::Remove(id)),
+            5..=6 => Some(Action::Disable(id)),
+            7..=8 => Some(Action::Enable(id)),
+            _ => None,
+        };
+        general.unwrap_or_else(|| self.particular(id))
+    }
+
+    /// Something that is done with this kind of source.
+    fn particular(&mut self, id: Id) -> Action {
+        let roll = self.random.between(0, 9);
+        match self.kinds[id] {
+            Kind::Fd(..) => match roll {
+                0..=5 => Action::Write(id, self.random.pick(&[1, 1, 3])),
+                6 => Action::HangUp(id),
+                _ => Action::Update(id, interest(&mut self.random), mode(&mut self.random)),
+            },
+            Kind::Ping if roll == 0 => Action::Release(id),
+            Kind::Ping => Action::Ping(id),
+            Kind::Channel(_) if roll < 2 => Action::Release(id),
+            Kind::Channel(_) => Action::Send(id),
+            Kind::Timer(_) => Action::Reset(id, when(&mut self.random)),
+            Kind::Idle if roll < 4 => Action::Insert(id),
+            Kind::Idle => Action::Cancel(id),
+            Kind::Signal => Action::Raise,
+            Kind::Executor => match roll {
+                0..=3 => Action::Spawn(id, Future::Ready),
+                4..=6 => Action::Spawn(id, Future::Gated),
+                _ => Action::Open(id),
+            },
+        }
+    }
+}

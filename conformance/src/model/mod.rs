@@ -1,0 +1,110 @@
+//! The model-based part: programs made at random, judged by an executable model of the
+//! specification.
+//!
+//! A [`Program`] inserts sources of every kind and does with them what a user of a loop can do,
+//! outside of dispatches and from inside callbacks. The model is told of each operation and of each
+//! thing that the loop does, and knows which calls are due, which are permitted and which are not:
+//! what the wait gathered is delivered once, in order within each kind of source, and never to a
+//! source that was removed, disabled or changed meanwhile; idle callbacks come last; an error or a
+//! panic loses nothing; what a callback captured is dropped when its source is gone; nothing ends a
+//! wait early. Where loops may differ, the model permits every way, or asks the capabilities.
+//!
+//! A program that shows a deviation is made smaller for as long as it shows one, and printed.
+
+mod act;
+mod generate;
+mod program;
+mod shrink;
+mod slot;
+mod spec;
+mod stage;
+mod state;
+
+use std::fmt;
+
+use crate::adapter::Adapter;
+use crate::rule::Deviation;
+
+pub use generate::generate;
+pub use program::{Action, Answer, Future, Id, Kind, Program, Source, Step, Turn, When};
+
+/// How much was tried.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Programs.
+    pub programs: u64,
+    /// Steps of them, and what their callbacks may do.
+    pub operations: u64,
+}
+
+/// A program that shows a deviation.
+#[derive(Clone, Debug)]
+pub struct Counterexample {
+    /// The seed it was made from.
+    pub seed: u64,
+    /// The program, made as small as could be found.
+    pub program: Program,
+    /// What was wrong.
+    pub deviation: Deviation,
+    /// What happened, a line each.
+    pub log: Vec<String>,
+}
+
+/// Performs programs, from the seeds that follow this one.
+///
+/// # Errors
+///
+/// The first one that shows a deviation, made smaller.
+pub fn check<A: Adapter>(seed: u64, programs: u64) -> Result<Stats, Box<Counterexample>> {
+    check_observed::<A>(seed, programs, |_, _| {})
+}
+
+/// The same, and tells of each program before it is performed.
+///
+/// # Errors
+///
+/// The first one that shows a deviation, made smaller.
+pub fn check_observed<A: Adapter>(
+    seed: u64,
+    programs: u64,
+    mut observe: impl FnMut(u64, &Program),
+) -> Result<Stats, Box<Counterexample>> {
+    let mut stats = Stats::default();
+    for seed in (0..programs).map(|number| seed.wrapping_add(number)) {
+        let program = generate(seed, A::capabilities());
+        observe(seed, &program);
+        stats.programs += 1;
+        stats.operations += program.operations() as u64;
+        if let Some(counterexample) = replay::<A>(&program) {
+            return Err(Box::new(Counterexample { seed, ..shrink::shrink::<A>(counterexample) }));
+        }
+    }
+    Ok(stats)
+}
+
+/// Performs a program; the counterexample that it is, if it shows a deviation.
+///
+/// A deviation that is only lateness has to show three times, because the machine may be busy.
+pub fn replay<A: Adapter>(program: &Program) -> Option<Counterexample> {
+    let mut tries = 1;
+    loop {
+        let performance = stage::perform::<A>(program);
+        let deviation = performance.deviation?;
+        if tries == 3 || !performance.is_late {
+            let (program, log) = (program.clone(), performance.log);
+            return Some(Counterexample { seed: 0, program, deviation, log });
+        }
+        tries += 1;
+    }
+}
+
+impl fmt::Display for Counterexample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.program)?;
+        for line in &self.log {
+            writeln!(f, "  {line}")?;
+        }
+        writeln!(f, "expected: {}", self.deviation.expected)?;
+        write!(f, "actual:   {}", self.deviation.actual)
+    }
+}
