@@ -102,6 +102,9 @@ impl<'t, A: Adapter> Fixture<'t, A> {
             }
             self.dispatch(Some(remaining))?;
         }
+        // A dispatch that sleeps to its end sees what should have woken it, too.
+        let elapsed = start.elapsed();
+        crate::ensure!(elapsed < limit, what, "it did not happen before {elapsed:?} were over");
         Ok(())
     }
 

@@ -2,12 +2,14 @@
 //!
 //! [`record`] is the schema, [`store`] reads and writes it, [`merge`] puts parts together, [`ratio`]
 //! sets measurements side by side, and `html` (feature `render`) makes a page of a record.
+//! [`kill_table`] says which rules catch which faults.
 
 #![forbid(unsafe_code)]
 
 pub mod gate;
 #[cfg(feature = "render")]
 pub mod html;
+pub mod kill_table;
 mod machine;
 pub mod merge;
 #[cfg(feature = "render")]

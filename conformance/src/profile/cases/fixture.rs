@@ -82,6 +82,9 @@ impl Fixture {
             ensure!(!remaining.is_zero(), what, "it did not happen within {:?}", self.patience);
             self.dispatch(remaining)?;
         }
+        // A dispatch that sleeps to its end sees what should have woken it, too.
+        let elapsed = start.elapsed();
+        ensure!(elapsed < self.patience, what, "it did not happen before {elapsed:?} were over");
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use std::task::Poll;
 use std::thread;
+use std::time::Duration;
 
 use futures_util::stream;
 
@@ -138,7 +139,11 @@ fn woken_by_a_thread(t: &Trial) -> Check {
             return Poll::Ready(None);
         }
         let waker = context.waker().clone();
-        thread = Some(thread::spawn(move || waker.wake()));
+        // By then the loop sleeps; before, it would see the wake-up without being woken.
+        thread = Some(thread::spawn(move || {
+            thread::sleep(Duration::from_millis(10));
+            waker.wake();
+        }));
         Poll::Pending
     });
     f.handle.insert_source(StreamSource::new(stream)?, mark)?;
