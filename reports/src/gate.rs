@@ -225,6 +225,7 @@ mod tests {
             unit: "calls".into(),
             per: "event".into(),
             samples: vec![*value],
+            ..Measurement::default()
         };
         let subject = Subject { name: "swift".into(), version: "1".into() };
         Record {

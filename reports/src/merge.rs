@@ -247,6 +247,7 @@ mod tests {
             unit: "ns".into(),
             per: "event".into(),
             samples: vec![1.0],
+            ..Measurement::default()
         };
         let measured = Record { measurements: vec![measurement], ..record("", &[]) };
         let two = record("2026-01-03T00:00:00Z", &[conformance("two", &["A-01"])]);

@@ -16,6 +16,7 @@ fn write(directory: &Path, name: &str, calls: f64) {
         unit: "calls".into(),
         per: "event".into(),
         samples: vec![calls],
+        ..Measurement::default()
     };
     let record = Record { schema: SCHEMA, measurements: vec![measurement], ..Record::default() };
     record.write(&directory.join(name)).expect("a scratch directory can be written to");

@@ -43,6 +43,7 @@ fn measurement(meter: &str, parameters: &str, name: &str, value: f64) -> Measure
         unit: if meter == "wall" { "ns" } else { "calls" }.into(),
         per: "event".into(),
         samples: vec![value],
+        ..Measurement::default()
     }
 }
 
