@@ -47,13 +47,14 @@ impl<'l, Data> Shared<'l, Data> {
 
     fn insert(&self, source: Rc<dyn AnySource<Data> + 'l>) -> Result<RegistrationToken> {
         let key = self.registry.borrow_mut().insert(source.clone());
+        let inserting = Inserting { shared: self, key };
         let registered = self.registration_pass(key, |poll, tokens| source.register(poll, tokens));
         if let Err(refused) = registered {
             // The caller keeps the source; this drops the loop's reference to it.
-            let removed = self.registry.borrow_mut().remove(key);
-            drop(removed);
+            drop(inserting);
             return Err(refused.into());
         }
+        std::mem::forget(inserting);
         Ok(RegistrationToken { key })
     }
 
@@ -178,6 +179,21 @@ impl<'l, Data> Shared<'l, Data> {
                 Ok(())
             }
         }
+    }
+}
+
+/// A source that is in the registry but not registered yet: taken out again if that fails, or
+/// panics.
+struct Inserting<'a, 'l, Data> {
+    shared: &'a Shared<'l, Data>,
+    key: Key,
+}
+
+impl<Data> Drop for Inserting<'_, '_, Data> {
+    fn drop(&mut self) {
+        // Dropped after the borrow has ended.
+        let removed = self.shared.registry.borrow_mut().remove(self.key);
+        drop(removed);
     }
 }
 

@@ -4,5 +4,10 @@
 
 #![allow(clippy::print_stdout, reason = "a process of its own tells its parent what it found")]
 
+#[cfg(target_os = "linux")]
+mod descriptors;
 mod examples;
+mod lifetimes;
 mod own_process;
+mod types;
+mod wrong_use;
