@@ -69,6 +69,7 @@ impl Record {
             whole.started = whole.started.min(record.started);
             whole.measurements.extend(record.measurements);
             whole.latencies.extend(record.latencies);
+            whole.kill_table = whole.kill_table.or(record.kill_table);
             for missing in record.missing {
                 if !whole.missing.contains(&missing) {
                     whole.missing.push(missing);

@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::kill_table::KillTable;
+
 /// The version of the schema that this crate writes.
 pub const SCHEMA: u32 = 1;
 
@@ -31,6 +33,9 @@ pub struct Record {
     /// How long events took to come, one by one.
     #[serde(default)]
     pub latencies: Vec<Latency>,
+    /// Which rules catch which faulty loops, where that was tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kill_table: Option<KillTable>,
     /// What could not be measured or run here, and what it takes.
     #[serde(default)]
     pub missing: Vec<Missing>,

@@ -3,6 +3,7 @@
 mod conformance;
 mod cost;
 mod environment;
+mod kills;
 mod latency;
 mod overview;
 
@@ -34,6 +35,7 @@ pub fn page(record: &Record) -> String {
                     nav {
                         a href="#rules" { "Rules" } " · " a href="#deviations" { "Deviations" }
                         " · " a href="#cost" { "Cost" } " · " a href="#latency" { "Latency" }
+                        " · " a href="#faults" { "Faulty loops" }
                         " · " a href="#environment" { "Environment" }
                     }
                 }
@@ -43,6 +45,7 @@ pub fn page(record: &Record) -> String {
                     (conformance::deviations(record))
                     (cost::section(record))
                     (latency::section(record))
+                    (kills::section(record))
                     (environment::missing(record))
                     (environment::section(record))
                 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::kill_table::{Catch, Fault, KillTable, Row};
 use crate::record::{
     Bucket, Conformance, Detail, Expectation, Latency, Measurement, Missing, Outcome, RuleResult,
     TraceEvent,
@@ -47,6 +48,25 @@ fn measurement(meter: &str, parameters: &str, name: &str, value: f64) -> Measure
     }
 }
 
+fn kill_table() -> KillTable {
+    let fault = |name: &str, caught: &[&str], found_by_model| Fault {
+        name: name.into(),
+        group: "timers".into(),
+        what: format!("The {name} is wrong."),
+        caught: caught
+            .iter()
+            .map(|rule| Catch { rule: (*rule).into(), outcome: "crash".into(), is_named: true })
+            .collect(),
+        found_by_model,
+    };
+    let row = |id: &str| Row { id: id.into(), level: "MUST".into() };
+    KillTable {
+        rules: vec![row("TIMER-01"), row("TIMER-06")],
+        faults: vec![fault("heap", &["TIMER-06"], Some(true)), fault("clock", &[], Some(false))],
+        ..KillTable::default()
+    }
+}
+
 fn record() -> Record {
     let results = vec![
         result("TIMER-01", Outcome::Pass),
@@ -76,6 +96,7 @@ fn record() -> Record {
             missed: 3,
             buckets,
         }],
+        kill_table: Some(kill_table()),
         missing: vec![Missing {
             what: "instructions".into(),
             why: "valgrind is not here".into(),
@@ -107,6 +128,11 @@ fn the_page_shows_all_that_a_record_holds() {
         "<td class=\"number\" data-label=\"p99, µs\">5.00</td>",
         "<td class=\"number\" data-label=\"missed\">3</td>",
         "valgrind is not here",
+        "The rules catch <strong>1 of 2</strong>",
+        "<strong>1 of 2</strong> MUST rules are failed",
+        "find <strong>1 of 2</strong> without",
+        "TIMER-06 (crash)",
+        "Failed by none: TIMER-01.",
     ] {
         assert!(page.contains(expected), "{expected} is not on the page");
     }
