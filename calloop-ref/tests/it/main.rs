@@ -9,5 +9,6 @@ mod descriptors;
 mod examples;
 mod lifetimes;
 mod own_process;
+mod programs;
 mod types;
 mod wrong_use;
