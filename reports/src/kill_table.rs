@@ -1,9 +1,10 @@
 //! Who catches whom: the rules that a loop with a known fault does not keep.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The rules, as rows, and the faulty loops, as columns.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct KillTable {
     /// The version of the suite that made it.
     pub suite: String,
@@ -18,7 +19,7 @@ pub struct KillTable {
 }
 
 /// A rule.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Row {
     /// Its id.
     pub id: String,
@@ -27,7 +28,7 @@ pub struct Row {
 }
 
 /// A faulty loop.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Fault {
     /// Its name.
     pub name: String,
@@ -43,7 +44,7 @@ pub struct Fault {
 }
 
 /// A rule that a faulty loop does not keep.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Catch {
     /// The rule.
     pub rule: String,

@@ -3,6 +3,7 @@
 //! A record is versioned by [`SCHEMA`]. Within a version fields are only added, with a default, so
 //! that an old record still reads; anything else is a new version.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kill_table::KillTable;
@@ -11,7 +12,7 @@ use crate::kill_table::KillTable;
 pub const SCHEMA: u32 = 1;
 
 /// A run of the suite, or a part of one.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Record {
     /// The version of the schema, [`SCHEMA`] in a new record.
     pub schema: u32,
@@ -42,7 +43,7 @@ pub struct Record {
 }
 
 /// One of the parts of a run that was split: the rules of each loop are dealt to them in turn.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Copy, Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Shard {
     /// Which, from 1 on.
     pub part: usize,
@@ -51,7 +52,7 @@ pub struct Shard {
 }
 
 /// The machine and its tools.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Machine {
     /// The operating system and its kernel's version.
     pub system: String,
@@ -67,7 +68,9 @@ pub struct Machine {
 }
 
 /// A loop or another thing under test.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 pub struct Subject {
     /// Its name, as `calloop-ref`.
     pub name: String,
@@ -76,7 +79,7 @@ pub struct Subject {
 }
 
 /// How one loop kept the rules.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Conformance {
     /// The loop.
     pub subject: Subject,
@@ -87,7 +90,7 @@ pub struct Conformance {
 }
 
 /// What came of one rule.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct RuleResult {
     /// The rule.
     pub id: String,
@@ -116,7 +119,7 @@ pub struct RuleResult {
 }
 
 /// What the test of a rule answered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "is")]
 pub enum Outcome {
     /// The loop keeps the rule.
@@ -141,7 +144,7 @@ pub enum Outcome {
 }
 
 /// What is known of a rule and a loop, from an expectation file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Expectation {
     /// The outcome that is expected: `fail`, `timeout` or `crash`.
     pub outcome: String,
@@ -153,7 +156,7 @@ pub struct Expectation {
 }
 
 /// How a rule was not kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Detail {
     /// What the rule asks for.
     pub expected: String,
@@ -168,7 +171,7 @@ pub struct Detail {
 }
 
 /// An entry of a trace.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct TraceEvent {
     /// When, in microseconds from the start of the test.
     pub at_us: u64,
@@ -219,7 +222,7 @@ impl Verdict {
 }
 
 /// One workload on one engine with one meter.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Measurement {
     /// The workload, as `ping`.
     pub workload: String,
@@ -247,7 +250,7 @@ pub struct Measurement {
 }
 
 /// A part of what was measured, or something beside it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Part {
     /// What, as `epoll_wait`.
     pub name: String,
@@ -256,7 +259,7 @@ pub struct Part {
 }
 
 /// A ratio of two things that were measured in turns.
-#[derive(Copy, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Copy, Clone, Debug, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Ratio {
     /// The ratio.
     pub value: f64,
@@ -289,7 +292,7 @@ impl Measurement {
 }
 
 /// How long each event of a workload took on one engine, as a histogram.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Latency {
     /// The workload, as `timer-lateness`.
     pub workload: String,
@@ -307,7 +310,7 @@ pub struct Latency {
 }
 
 /// The events of a [`Latency`] that took about the same time.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Copy, Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Bucket {
     /// The longest of them, in nanoseconds.
     pub ns: u64,
@@ -334,7 +337,7 @@ impl Latency {
 }
 
 /// Something that was not run or measured.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Missing {
     /// What.
     pub what: String,
