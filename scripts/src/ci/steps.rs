@@ -37,6 +37,7 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "msrv", what: "the oldest compiler that is promised", plan: msrv },
     Step { name: "api", what: "the public interface against calloop's", plan: api },
     Step { name: "downstream", what: "tests of packages that use calloop", plan: downstream },
+    Step { name: "adoption", what: "a loop of somebody else, by the rules", plan: adoption },
     Step { name: "conformance", what: "the rules, for every built-in loop", plan: conformance },
 ];
 
@@ -249,6 +250,17 @@ fn downstream() -> Result<Plan> {
         mend: format!("`apt-get install {}` brings it", missing.join(" ")),
         is_installed_by_ci: true,
     }))
+}
+
+/// The example is no member of the workspace: it sees what another crate would see.
+fn adoption() -> Result<Plan> {
+    let of = "--manifest-path conformance/examples/poll-loop/Cargo.toml";
+    let built = "--target-dir target";
+    Ok(Plan::Run(vec![
+        cargo(&format!("fmt {of} --check")),
+        cargo(&format!("clippy {of} {built} --all-targets -- -D warnings")),
+        cargo(&format!("test {of} {built}")),
+    ]))
 }
 
 fn conformance() -> Result<Plan> {
