@@ -7,7 +7,11 @@ use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use crate::adapter::{Adapter, Capability, Failure, Interest, Mode, Next, TimerNext};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::fds::{go_on, usual_mode};
+use crate::adapter::{Adapter, Capability, Failure, Interest, Mode, TimerNext};
 use crate::ensure;
 use crate::fixture::{Fixture, PATIENCE};
 use crate::rule::{Check, Deviation};
@@ -67,27 +71,27 @@ pub(super) fn has<A: Adapter>(capability: Capability) -> bool {
     A::capabilities().has(capability)
 }
 
-/// A level-triggered stream whose callback reads all there is and then acts.
+/// Watches the loop's end of a stream: the callback reads all there is and then acts.
+pub(super) fn insert_end<A: Adapter>(
+    handle: &A::Handle,
+    end: OwnedFd,
+    mode: Mode,
+    mut act: impl FnMut(&A::Handle) + 'static,
+) -> Result<A::Source, Failure> {
+    A::insert_fd(handle, end, Interest::Read, mode, move |handle, fd, _| {
+        drain(fd);
+        act(handle);
+        go_on::<A>(mode)
+    })
+}
+
+/// The same for a new stream, in the usual mode.
 pub(super) fn insert_reader<A: Adapter>(
     handle: &A::Handle,
     act: impl FnMut(&A::Handle) + 'static,
 ) -> Result<(Wire, A::Source), Failure> {
-    insert_reader_in::<A>(handle, Mode::Level, act)
-}
-
-/// The same in a mode of choice.
-pub(super) fn insert_reader_in<A: Adapter>(
-    handle: &A::Handle,
-    mode: Mode,
-    mut act: impl FnMut(&A::Handle) + 'static,
-) -> Result<(Wire, A::Source), Failure> {
-    let (wire, fd) = Wire::new()?;
-    let source = A::insert_fd(handle, fd, Interest::Read, mode, move |handle, fd, _| {
-        drain(fd);
-        act(handle);
-        Next::Continue
-    })?;
-    Ok((wire, source))
+    let (wire, end) = Wire::new()?;
+    Ok((wire, insert_end::<A>(handle, end, usual_mode::<A>(), act)?))
 }
 
 /// A timer that acts once.
@@ -100,6 +104,21 @@ pub(super) fn insert_once<A: Adapter>(
         act(handle);
         TimerNext::Stop
     })
+}
+
+/// Sends this process a signal. A loop that receives signals takes it; other threads have to block
+/// it.
+pub(super) fn raise(signal: Signal) {
+    // It fails for a number that is none.
+    let _ = kill(Pid::this(), signal);
+}
+
+/// Lets the clock go on, so that a timer that was set to now is due.
+pub(super) fn let_time_pass() {
+    let now = Instant::now();
+    while now == Instant::now() {
+        std::hint::spin_loop();
+    }
 }
 
 impl<A: Adapter> Fixture<'_, A> {
@@ -135,13 +154,13 @@ impl<A: Adapter> Fixture<'_, A> {
         what: &str,
         mut holds: impl FnMut(&Trace) -> bool,
     ) -> Result<usize, Deviation> {
-        const DISPATCHES_MAX: usize = 500;
+        const DISPATCHES_MAX: usize = 60;
         let mut failures = 0;
         for dispatch in 0..DISPATCHES_MAX {
             if holds(&self.trial.trace) {
                 return Ok(failures);
             }
-            let timeout = Duration::from_millis(if dispatch < 8 { 0 } else { 2 });
+            let timeout = Duration::from_millis(if dispatch < 8 { 0 } else { 10 });
             match catch_unwind(AssertUnwindSafe(|| self.dispatch(Some(timeout)))) {
                 Ok(Ok(_)) => {}
                 Ok(Err(_)) => failures += 1,
@@ -158,6 +177,15 @@ impl<A: Adapter> Fixture<'_, A> {
                 "only [{marks}] in {DISPATCHES_MAX} dispatches, of which {failures} failed"
             ),
         ))
+    }
+
+    /// Fails unless the marks of these names are as many as expected.
+    pub(super) fn expect_counts(&self, expected: usize, names: &[&str], when: &str) -> Check {
+        for name in names {
+            let count = self.trial.trace.count(name);
+            crate::ensure_eq!(count, expected, "calls of the {name} {when}");
+        }
+        Ok(())
     }
 
     /// Fails unless the loop sleeps through whole timeouts and calls nothing that is marked.

@@ -3,11 +3,12 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::kit::{FAR, Wire, drain, has, insert_once, insert_reader};
+use super::fds::usual_mode;
+use super::kit::{FAR, Wire, has, insert_end, insert_once, insert_reader, let_time_pass};
 use crate::adapter::{Adapter, Capability, Failure, Interest, Mode, Next, Ping, Sender};
 use crate::fixture::Fixture;
 use crate::rule::{Case, Check, Level, Rule};
@@ -34,7 +35,7 @@ const ONE_WAIT: Rule = Rule {
     why: "Callbacks that cause each other's events would keep the dispatch from ever returning.",
     source: "calloop, documentation of EventLoop::dispatch",
     check: "whether the loop polls again before it returns",
-    needs: &[Capability::OneWaitADispatch],
+    needs: &[Capability::Descriptors, Capability::OneWaitADispatch],
     alone: false,
 };
 
@@ -45,11 +46,9 @@ fn one_wait<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     let (start, second) = (Rc::new(first), Rc::new(second));
     for (name, fd, next) in [("a", first_fd, second), ("b", second_fd, start.clone())] {
         let mut marker = t.marker(name);
-        A::insert_fd(&t.handle, fd, Interest::Read, Mode::Level, move |handle, fd, _| {
-            drain(fd);
+        insert_end::<A>(&t.handle, fd, usual_mode::<A>(), move |handle| {
             marker(handle);
             next.send();
-            Next::Continue
         })?;
     }
     start.send();
@@ -70,7 +69,11 @@ const TOGETHER: Rule = Rule {
     source: "Revolt, DriverTest: testShortTimerDoesNotBlockOtherTimers; libuv, documentation of the \
              loop's iteration",
     check: "whether the kernel is polled when there is no time to wait",
-    needs: &[Capability::TimersAndFdsTogether, Capability::OneWaitADispatch],
+    needs: &[
+        Capability::Descriptors,
+        Capability::TimersAndFdsTogether,
+        Capability::OneWaitADispatch,
+    ],
     alone: false,
 };
 
@@ -79,8 +82,7 @@ fn together<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     for (round, timeout) in [Some(Duration::ZERO), Some(FAR), None].into_iter().enumerate() {
         wire.send();
         insert_once::<A>(&t.handle, Duration::ZERO, t.marker("timer"))?;
-        let now = Instant::now();
-        while now == Instant::now() {}
+        let_time_pass();
         t.dispatch(timeout)?;
         let count = |name| t.trial.trace.count(name);
         let called = (count("descriptor"), count("timer"));
@@ -99,7 +101,7 @@ const NEWCOMERS: Rule = Rule {
     source: "Revolt, DriverTest: testEventsNotExecutedInSameTickAsEnabled; Node, test \
              test-timers-zero-timeout; calloop, documentation of LoopHandle::insert_source",
     check: "whether the batch is settled when the wait returns",
-    needs: &[Capability::OneWaitADispatch],
+    needs: &[Capability::Descriptors, Capability::OneWaitADispatch],
     alone: false,
 };
 
@@ -186,7 +188,7 @@ const READY_ORDER: Rule = Rule {
     why: "Who came first is served first: no client is privileged for having connected early.",
     source: "observed of epoll and kqueue, whose ready lists are queues",
     check: "whether the batch is sorted, or searched by source",
-    needs: &[Capability::ReadyOrder, Capability::OneWaitADispatch],
+    needs: &[Capability::Descriptors, Capability::ReadyOrder, Capability::OneWaitADispatch],
     alone: false,
 };
 
@@ -266,7 +268,7 @@ const NO_RECURSION: Rule = Rule {
           stack that does not grow.",
     source: "libuv, test callback_stack; calloop, documentation of EventSource::process_events",
     check: "whether waking or sending calls a callback at once when it is done on the loop's thread",
-    needs: &[],
+    needs: &[Capability::Descriptors],
     alone: false,
 };
 
@@ -323,7 +325,7 @@ const NESTED_LOOP: Rule = Rule {
     why: "Libraries hide a loop of their own, for instance to wait for one answer.",
     source: "glib, test recursive_loop_child_sources; IO::Async, LoopTests, nested run",
     check: "what of a loop is kept for the process or the thread",
-    needs: &[],
+    needs: &[Capability::Descriptors],
     alone: false,
 };
 

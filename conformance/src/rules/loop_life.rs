@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use super::kit::{FAR, Wire, has, insert_once, insert_reader, open_descriptors};
-use crate::adapter::{Adapter, Capability, Interest, Mode, Next, Ping, Sender, Spawn};
+use super::fds::usual_mode;
+use super::kit::{FAR, Wire, has, insert_end, insert_once, insert_reader, open_descriptors};
+use crate::adapter::{Adapter, Capability, Ping, Sender, Spawn};
 use crate::fixture::Fixture;
 use crate::rule::{Case, Check, Deviation, Level, Rule};
 use crate::trace::Trace;
@@ -31,7 +32,7 @@ const DROP_ALL: Rule = Rule {
     source: "glib, test unref-while-pending; libevent, test free_active_base; calloop, documentation \
              of EventLoop",
     check: "whether anything in the loop holds a reference to it, in a circle",
-    needs: &[],
+    needs: &[Capability::Descriptors],
     alone: false,
 };
 
@@ -95,7 +96,7 @@ const DESCRIPTORS: Rule = Rule {
     why: "A test suite or a plugin host makes thousands of loops in one process.",
     source: "libevent, test fdleak; mio, test poll_closes_fd; libuv, test signal_multiple_loops",
     check: "which descriptors the loop opens, and who closes each",
-    needs: &[],
+    needs: &[Capability::Descriptors],
     alone: false,
 };
 
@@ -131,7 +132,7 @@ const TWO_LOOPS: Rule = Rule {
     source: "polling, test multiple_pollers",
     check: "what of a loop is kept for the process or the thread, and whether names of sources \
             carry the loop they are of",
-    needs: &[],
+    needs: &[Capability::Descriptors],
     alone: false,
 };
 
@@ -176,7 +177,7 @@ const THREADS: Rule = Rule {
     why: "Few programs run their loop in the main thread only, and tests run side by side.",
     source: "libuv, test threadpool_multiple_event_loops; calloop, its tests run in threads",
     check: "what of a loop is kept for the process: signal handlers, tables, locks",
-    needs: &[],
+    needs: &[Capability::Descriptors],
     alone: false,
 };
 
@@ -205,14 +206,12 @@ fn fifty_events<A: Adapter>(trace: &Trace, number: usize) -> Check {
     wire.send();
     let (callback_trace, mark) = (trace.clone(), format!("thread {number}"));
     let mut calls = 0;
-    A::insert_fd(&event_loop.handle(), fd, Interest::Read, Mode::Level, move |_, fd, _| {
-        super::kit::drain(fd);
+    insert_end::<A>(&event_loop.handle(), fd, usual_mode::<A>(), move |_| {
         callback_trace.mark(&mark);
         calls += 1;
         if calls < 50 {
             wire.send();
         }
-        Next::Continue
     })?;
     for _ in 0..200 {
         if trace.count(&format!("thread {number}")) < 50 {

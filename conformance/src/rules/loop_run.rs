@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::kit::{has, insert_once, insert_reader};
+use super::kit::{FAR, has, insert_once, insert_reader};
 use crate::adapter::{Adapter, Capability, Stop};
 use crate::fixture::{Fixture, PATIENCE};
 use crate::rule::{Case, Check, Level, Rule};
@@ -31,7 +31,7 @@ const EACH_ITERATION: Rule = Rule {
     why: "Programs draw and flush there; what the last dispatch did has to be shown, too.",
     source: "calloop, documentation of EventLoop::run",
     check: "the order of dispatch, closure and the question whether to stop",
-    needs: &[Capability::Stop, Capability::OneWaitADispatch],
+    needs: &[Capability::Descriptors, Capability::Stop, Capability::OneWaitADispatch],
     alone: false,
 };
 
@@ -67,7 +67,7 @@ const STOP_FROM_CALLBACK: Rule = Rule {
           shown.",
     source: "calloop, documentation of LoopSignal::stop; libuv, test loop_stop",
     check: "whether a stop cuts a dispatch short, or is looked at too late",
-    needs: &[Capability::Stop, Capability::OneWaitADispatch],
+    needs: &[Capability::Descriptors, Capability::Stop, Capability::OneWaitADispatch],
     alone: false,
 };
 
@@ -177,7 +177,7 @@ const RUN_AGAIN: Rule = Rule {
     source: "Twisted, ReactorBuilder tests on running after stop; Revolt, DriverTest: unresolved \
              events are delivered by the next run",
     check: "whether a second request to stop is left for the next run",
-    needs: &[Capability::Stop],
+    needs: &[Capability::Descriptors, Capability::Stop],
     alone: false,
 };
 
@@ -243,8 +243,8 @@ const WAKEUP_ENDS: Rule = Rule {
 };
 
 fn wakeup_ends<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
-    let quiet = insert_reader::<A>(&t.handle, t.marker("quiet descriptor"))?;
     let (stopper, limit) = (t.event_loop.stopper()?, t.trial.limit(PATIENCE));
+    insert_once::<A>(&t.handle, FAR, t.marker("far timer"))?;
     stopper.wakeup();
     let elapsed = t.dispatch(Some(limit))?;
     ensure!(elapsed < limit, "a wake-up before the wait to end it", "it lasted {elapsed:?}");
@@ -262,7 +262,6 @@ fn wakeup_ends<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
             "it lasted {elapsed:?}"
         );
     }
-    drop(quiet);
     t.expect_marks::<&str>(&[])
 }
 

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
 
-use super::kit::{FAR, has, insert_once, insert_reader};
-use crate::adapter::{Adapter, Capability, Ping};
+use super::kit::{FAR, Wire, has, insert_once, insert_reader};
+use crate::adapter::{Adapter, Capability, Failure, Ping};
 use crate::fixture::{Fixture, PATIENCE};
 use crate::rule::{Case, Check, Deviation, Level, Rule};
 use crate::{ensure, ensure_eq};
@@ -42,7 +42,7 @@ const LASTS: Rule = Rule {
 };
 
 fn lasts<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
-    let quiet = insert_reader::<A>(&t.handle, t.marker("quiet descriptor"))?;
+    let quiet = insert_quiet(t)?;
     insert_once::<A>(&t.handle, FAR, t.marker("far timer"))?;
     let mut lateness_min = Duration::MAX;
     for micros in [1, 70, 333, 999, 1_000, 1_001, 1_900, 2_718, 4_999, 7_777] {
@@ -63,6 +63,12 @@ fn lasts<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     );
     drop(quiet);
     t.expect_marks::<&str>(&[])
+}
+
+/// A descriptor that is not ready, if the loop watches any.
+fn insert_quiet<A: Adapter>(t: &Fixture<'_, A>) -> Result<Option<(Wire, A::Source)>, Failure> {
+    let insert = || insert_reader::<A>(&t.handle, t.marker("quiet descriptor"));
+    has::<A>(Capability::Descriptors).then(insert).transpose()
 }
 
 const ZERO_RETURNS: Rule = Rule {
@@ -95,7 +101,7 @@ fn zero_returns<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
         Ok::<_, Deviation>(())
     };
     fastest(t, "nothing registered")?;
-    let quiet = insert_reader::<A>(&t.handle, t.marker("quiet descriptor"))?;
+    let quiet = insert_quiet(t)?;
     fastest(t, "a quiet descriptor")?;
     insert_once::<A>(&t.handle, FAR, t.marker("far timer"))?;
     fastest(t, "a timer far ahead")?;
@@ -116,9 +122,14 @@ const ZERO_LOOKS: Rule = Rule {
 };
 
 fn zero_looks<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
-    let mut expected = vec!["descriptor", "timer"];
-    let (wire, _reader) = insert_reader::<A>(&t.handle, t.marker("descriptor"))?;
-    wire.send();
+    let mut expected = vec!["timer"];
+    let reader = if has::<A>(Capability::Descriptors) {
+        expected.push("descriptor");
+        Some(insert_reader::<A>(&t.handle, t.marker("descriptor"))?)
+    } else {
+        None
+    };
+    reader.iter().for_each(|(wire, _)| wire.send());
     insert_once::<A>(&t.handle, Duration::ZERO, t.marker("timer"))?;
     let ping = if has::<A>(Capability::Ping) {
         expected.push("ping");
@@ -242,7 +253,7 @@ const EVENT_ENDS: Rule = Rule {
     why: "The caller may have work to do after each event.",
     source: "calloop, documentation of EventLoop::dispatch; libuv, test run_once",
     check: "whether a dispatch goes on until its timeout is over",
-    needs: &[Capability::OneWaitADispatch],
+    needs: &[Capability::Descriptors, Capability::OneWaitADispatch],
     alone: false,
 };
 
@@ -275,7 +286,7 @@ const WITHOUT_LIMIT: Rule = Rule {
     why: "It is how a program sleeps until it is needed.",
     source: "calloop, documentation of EventLoop::dispatch",
     check: "what the absence of a timeout becomes in the system call",
-    needs: &[Capability::OneWaitADispatch],
+    needs: &[Capability::Descriptors, Capability::OneWaitADispatch],
     alone: false,
 };
 

@@ -25,6 +25,20 @@ pub const DEFECTS: &[Defect] = &[
         "`disable` of a source that the caller has borrowed answers `Ok` and disables whatever \
          source is called next.",
     ),
+    defect(
+        "LOOP-13",
+        "An error of one source loses the timers that are due in the same dispatch, for ever.",
+    ),
+    defect(
+        "LOOP-14",
+        "A panic in one callback loses the timers that are due in the same dispatch.",
+    ),
+    defect(
+        "LOOP-29",
+        "The loop's descriptor does not become readable for a timer, so that an embedded loop \
+         sleeps on it.",
+    ),
+    defect("EMBED-103", "The loop's descriptor does not become readable for an idle callback."),
     defect("REG-03", "After a source with hooks failed to register, the next dispatch panics."),
     defect(
         "REG-10",
@@ -101,5 +115,21 @@ pub const DEFECTS: &[Defect] = &[
     defect(
         "TRANS-08",
         "`TransientSource::default()` does not exist for channels, pings and timers.",
+    ),
+    defect(
+        "ERR-101",
+        "An error of one source loses the events of edge-triggered and one-shot descriptors.",
+    ),
+    defect(
+        "ERR-102",
+        "A panic in one callback loses the events of edge-triggered and one-shot descriptors.",
+    ),
+    defect(
+        "ERR-109",
+        "When the callback of a channel panics, the messages behind stay until somebody sends.",
+    ),
+    defect(
+        "FAIR-109",
+        "A signal that is raised again in its callback keeps the dispatch for ever.",
     ),
 ];

@@ -144,7 +144,12 @@ const BY_EVENT: Rule = Rule {
     why: "The event may have made the work pointless: the last moment to say so is then.",
     source: "calloop, documentation of Idle::cancel",
     check: "whether the queue is taken before the events are delivered",
-    needs: &[Capability::Idle, Capability::IdleCancel, Capability::OneWaitADispatch],
+    needs: &[
+        Capability::Descriptors,
+        Capability::Idle,
+        Capability::IdleCancel,
+        Capability::OneWaitADispatch,
+    ],
     alone: false,
 };
 

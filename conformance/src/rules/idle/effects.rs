@@ -5,8 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::kit::{Wire, drain, insert_once, insert_reader};
-use crate::adapter::{Adapter, Capability, Interest, Mode, Next, Stop};
+use super::super::fds::usual_mode;
+use super::kit::{Wire, drain, insert_end, insert_once, insert_reader};
+use crate::adapter::{Adapter, Capability, Interest, Next, Stop};
 use crate::fixture::Fixture;
 use crate::rule::{Case, Check, Level, Rule};
 use crate::{ensure, ensure_eq};
@@ -30,7 +31,7 @@ const USES_LOOP: Rule = Rule {
     source: "https://github.com/Smithay/calloop/issues/109; \
              https://github.com/Smithay/calloop/pull/117",
     check: "what the loop holds borrowed or locked while it runs idle callbacks",
-    needs: &[Capability::Idle],
+    needs: &[Capability::Descriptors, Capability::Idle],
     alone: false,
 };
 
@@ -42,13 +43,7 @@ fn uses_loop<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     let told = outcome.clone();
     let idle = A::insert_idle(&t.handle, move |handle| {
         A::remove(handle, removed);
-        let mut marker = marker;
-        let inserted =
-            A::insert_fd(handle, fd, Interest::Read, Mode::Level, move |handle, fd, _| {
-                drain(fd);
-                marker(handle);
-                Next::Continue
-            });
+        let inserted = insert_end::<A>(handle, fd, usual_mode::<A>(), marker);
         let armed = insert_once::<A>(handle, Duration::ZERO, timer);
         told.set(Some((inserted.is_ok(), armed.is_ok())));
     })?;
@@ -135,13 +130,13 @@ const OTHERS_ERROR: Rule = Rule {
     why: "What it was to do has nothing to do with that source, and nobody puts it off again.",
     source: "observed of calloop 0.14.5: idle callbacks wait for the next dispatch that succeeds",
     check: "whether the queue is emptied before the error is returned",
-    needs: &[Capability::Idle, Capability::FallibleCallbacks],
+    needs: &[Capability::Descriptors, Capability::Idle, Capability::FallibleCallbacks],
     alone: false,
 };
 
 fn others_error<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     let (trace, (wire, fd)) = (t.trace(), Wire::new()?);
-    A::insert_fd(&t.handle, fd, Interest::Read, Mode::Level, move |handle, fd, _| {
+    A::insert_fd(&t.handle, fd, Interest::Read, usual_mode::<A>(), move |handle, fd, _| {
         drain(fd);
         trace.mark("failed");
         let inner = trace.clone();

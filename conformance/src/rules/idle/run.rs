@@ -150,7 +150,7 @@ const SAME_DISPATCH: Rule = Rule {
     source: "calloop, documentation of LoopHandle::insert_idle: once the pending events are \
              processed",
     check: "whether the idle queue is taken before or after the events are delivered",
-    needs: &[Capability::Idle, Capability::OneWaitADispatch],
+    needs: &[Capability::Descriptors, Capability::Idle, Capability::OneWaitADispatch],
     alone: false,
 };
 
