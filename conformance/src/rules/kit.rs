@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::fds::{go_on, usual_mode};
 use crate::adapter::{Adapter, Capability, Failure, Interest, Mode, TimerNext};
@@ -55,6 +56,16 @@ pub(super) fn drain(fd: BorrowedFd<'_>) {
 /// How many descriptors this process has open.
 pub(super) fn open_descriptors() -> io::Result<usize> {
     Ok(std::fs::read_dir("/dev/fd")?.count())
+}
+
+/// Raises the limit of open descriptors as far as it goes; returns how many of `wanted` the test
+/// may open.
+pub(super) fn allow_descriptors(wanted: usize) -> io::Result<usize> {
+    const OTHERS: u64 = 100;
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?;
+    let allowed = limit.maximum.map_or(u64::MAX, |maximum| maximum.saturating_sub(OTHERS));
+    Ok(wanted.min(allowed.try_into().unwrap_or(usize::MAX)))
 }
 
 /// Calls a function when it is dropped.

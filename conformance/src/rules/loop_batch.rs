@@ -1,15 +1,15 @@
 //! What belongs to one dispatch.
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
 use super::fds::usual_mode;
-use super::kit::{FAR, Wire, has, insert_end, insert_once, insert_reader, let_time_pass};
-use crate::adapter::{Adapter, Capability, Failure, Interest, Mode, Next, Ping, Sender};
+use super::kit::{
+    FAR, Wire, allow_descriptors, has, insert_end, insert_once, insert_reader, let_time_pass,
+};
+use crate::adapter::{Adapter, Capability, Failure, Interest, Mode, Next, Ping};
 use crate::fixture::Fixture;
 use crate::rule::{Case, Check, Level, Rule};
 use crate::trace::Trace;
@@ -22,8 +22,6 @@ pub(super) fn cases<A: Adapter>() -> Vec<Case> {
         Case::new::<A>(&NEWCOMERS, newcomers),
         Case::new::<A>(&READY_ORDER, ready_order),
         Case::new::<A>(&MANY_READY, many_ready),
-        Case::new::<A>(&NO_RECURSION, no_recursion),
-        Case::new::<A>(&NESTED_LOOP, nested_loop),
     ]
 }
 
@@ -224,13 +222,11 @@ const MANY_READY: Rule = Rule {
 
 fn many_ready<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     const DISPATCHES: usize = 16;
-    let limit = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?;
-    let count = limit.maximum.map_or(2_500, |maximum| maximum.saturating_sub(100).min(2_500));
+    let count = allow_descriptors(2_500)?;
     let (wire, fd) = Wire::new()?;
     wire.send();
-    let calls = Rc::new(RefCell::new(vec![0_u32; count as usize]));
-    for number in 0..count as usize {
+    let calls = Rc::new(RefCell::new(vec![0_u32; count]));
+    for number in 0..count {
         let calls = calls.clone();
         // Nobody reads, so that all of them stay ready.
         A::insert_fd(&t.handle, fd.try_clone()?, Interest::Read, Mode::Level, move |_, _, _| {
@@ -256,119 +252,5 @@ fn many_ready<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
         format_args!("calls spread evenly over {count} descriptors"),
         "from {least} to {most} calls each in {DISPATCHES} dispatches"
     );
-    Ok(())
-}
-
-const NO_RECURSION: Rule = Rule {
-    id: "LOOP-112",
-    level: Level::Must,
-    sentence: "No callback MUST be called while another is, whatever that one does: pings, sends, \
-               writes, inserts.",
-    why: "A callback relies on its state being as it left it between two of its lines, and on a \
-          stack that does not grow.",
-    source: "libuv, test callback_stack; calloop, documentation of EventSource::process_events",
-    check: "whether waking or sending calls a callback at once when it is done on the loop's thread",
-    needs: &[Capability::Descriptors],
-    alone: false,
-};
-
-fn no_recursion<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
-    const CALLS: usize = 60;
-    type Provoke<H> = Box<dyn Fn(&H)>;
-    let wakers: Rc<RefCell<Vec<Provoke<A::Handle>>>> = Rc::default();
-    let (trace, inside, provoke) = (t.trace(), Rc::new(Cell::new(false)), wakers.clone());
-    let call = move |name: &'static str| {
-        let (trace, inside, provoke) = (trace.clone(), inside.clone(), provoke.clone());
-        move |handle: &A::Handle| {
-            trace.mark(if inside.get() { "called inside another" } else { name });
-            if trace.marks().len() < CALLS {
-                inside.set(true);
-                provoke.borrow().iter().for_each(|provoke| provoke(handle));
-                inside.set(false);
-            }
-        }
-    };
-    let (wire, _reader) = insert_reader::<A>(&t.handle, call("descriptor"))?;
-    wakers.borrow_mut().push(Box::new(move |_| wire.send()));
-    let timer = call.clone();
-    wakers.borrow_mut().push(Box::new(move |handle| {
-        drop(insert_once::<A>(handle, Duration::ZERO, timer("timer")));
-    }));
-    if has::<A>(Capability::Ping) {
-        let (ping, _source) = A::insert_ping(&t.handle, call("ping"))?;
-        wakers.borrow_mut().push(Box::new(move |_| ping.ping()));
-    }
-    if has::<A>(Capability::Channel) {
-        let call = call("message");
-        let (sender, _source) =
-            A::insert_channel::<(), _>(&t.handle, move |handle, _| call(handle))?;
-        wakers.borrow_mut().push(Box::new(move |_| sender.send(()).unwrap_or_default()));
-    }
-    if has::<A>(Capability::Idle) {
-        wakers.borrow_mut().push(Box::new(move |handle| {
-            drop(A::insert_idle(handle, call("idle")));
-        }));
-    }
-    wakers.borrow().iter().for_each(|provoke| provoke(&t.handle));
-    t.poll_until("callbacks to be called", |trace| trace.marks().len() >= CALLS)?;
-    ensure_eq!(t.trial.trace.count("called inside another"), 0, "calls inside another");
-    // The callbacks hold what provokes them.
-    wakers.borrow_mut().clear();
-    Ok(())
-}
-
-const NESTED_LOOP: Rule = Rule {
-    id: "LOOP-113",
-    level: Level::Must,
-    sentence: "A callback MUST be able to make another loop and dispatch it, and both loops MUST \
-               keep their events.",
-    why: "Libraries hide a loop of their own, for instance to wait for one answer.",
-    source: "glib, test recursive_loop_child_sources; IO::Async, LoopTests, nested run",
-    check: "what of a loop is kept for the process or the thread",
-    needs: &[Capability::Descriptors],
-    alone: false,
-};
-
-fn nested_loop<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
-    let trace = t.trace();
-    let (wire, _reader) = insert_reader::<A>(&t.handle, move |outer| {
-        trace.mark("outer begins");
-        if let Err(deviation) = dispatch_inner::<A>(outer, &trace) {
-            trace.mark(format_args!("inner loop: {}", deviation.actual));
-        }
-        trace.mark("outer ends");
-    })?;
-    // Ready before and after the nested dispatch: one more descriptor, and a timer.
-    let (other, _reader) = insert_reader::<A>(&t.handle, t.marker("other"))?;
-    wire.send();
-    t.dispatch_until("the outer callback", |trace| trace.count("outer ends") > 0)?;
-    other.send();
-    t.dispatch_until("what was inserted in the inner loop's callback", |trace| {
-        trace.count("inserted from inside") > 0 && trace.count("other") > 0
-    })?;
-    let marks = t.trial.trace.marks();
-    ensure_eq!(marks[..3], ["outer begins", "inner", "outer ends"], "calls of the nested dispatch");
-    t.expect_silence()
-}
-
-fn dispatch_inner<A: Adapter>(outer: &A::Handle, trace: &Trace) -> Check {
-    let mut inner = A::new()?;
-    let done = Rc::new(Cell::new(false));
-    let (told, outer, inner_trace) = (done.clone(), outer.clone(), trace.clone());
-    let (wire, _reader) = insert_reader::<A>(&inner.handle(), move |_| {
-        inner_trace.mark("inner");
-        let trace = inner_trace.clone();
-        let inserted = insert_once::<A>(&outer, Duration::ZERO, move |_| {
-            trace.mark("inserted from inside");
-        });
-        told.set(inserted.is_ok());
-    })?;
-    wire.send();
-    for _ in 0..50 {
-        if !done.get() {
-            inner.dispatch(Some(Duration::from_millis(20)))?;
-        }
-    }
-    ensure!(done.get(), "the inner callback to be called", "not called in 50 dispatches");
     Ok(())
 }

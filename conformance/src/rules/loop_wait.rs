@@ -1,16 +1,10 @@
 //! How long one dispatch waits.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
-
-use nix::sys::signal::{SigSet, Signal, kill};
-use nix::unistd::Pid;
 
 use super::kit::{FAR, Wire, has, insert_once, insert_reader};
 use crate::adapter::{Adapter, Capability, Failure, Ping};
-use crate::fixture::{Fixture, PATIENCE};
+use crate::fixture::Fixture;
 use crate::rule::{Case, Check, Deviation, Level, Rule};
 use crate::{ensure, ensure_eq};
 
@@ -21,10 +15,6 @@ pub(super) fn cases<A: Adapter>() -> Vec<Case> {
         Case::new::<A>(&ZERO_LOOKS, zero_looks),
         Case::new::<A>(&SUB_MILLISECOND, sub_millisecond),
         Case::new::<A>(&HUGE, huge),
-        Case::new::<A>(&TIMER_OR_TIMEOUT, timer_or_timeout),
-        Case::new::<A>(&EVENT_ENDS, event_ends),
-        Case::new::<A>(&WITHOUT_LIMIT, without_limit),
-        Case::new::<A>(&INTERRUPTED, interrupted),
     ]
 }
 
@@ -213,148 +203,5 @@ fn huge<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
             "it ended after {elapsed:?} without it"
         );
     }
-    Ok(())
-}
-
-const TIMER_OR_TIMEOUT: Rule = Rule {
-    id: "LOOP-03",
-    level: Level::Must,
-    sentence: "The wait MUST end with the timeout or with the earliest timer, whichever is first.",
-    why: "A timer that waits for the timeout is late, a timeout that waits for a timer is none.",
-    source: "libuv, test backend_timeout; Twisted, ReactorBuilder tests on the timeout of an \
-             iteration; calloop, test simple_timer_instant",
-    check: "which timers the timeout of the system call is computed from",
-    needs: &[Capability::OneWaitADispatch],
-    alone: false,
-};
-
-fn timer_or_timeout<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
-    let limit = t.trial.limit(PATIENCE);
-    // Neither the first nor the last to be inserted is the earliest.
-    for delay in [FAR, Duration::from_millis(4), 2 * FAR] {
-        let name = if delay < FAR { "timer" } else { "far timer" };
-        insert_once::<A>(&t.handle, delay, t.marker(name))?;
-    }
-    let elapsed = t.dispatch(Some(limit))?;
-    t.expect_marks(&["timer"])?;
-    ensure!(elapsed < limit, "the wait to end with the timer", "it took all of {elapsed:?}");
-
-    let timeout = Duration::from_millis(4);
-    let elapsed = t.dispatch(Some(timeout))?;
-    ensure!(elapsed >= timeout, "the wait to end with the timeout", "it ended after {elapsed:?}");
-    t.expect_marks(&["timer"])
-}
-
-const EVENT_ENDS: Rule = Rule {
-    id: "LOOP-04",
-    level: Level::Must,
-    sentence: "An event MUST end the wait, and the dispatch MUST return when it is delivered; the \
-               rest of the timeout is not waited for.",
-    why: "The caller may have work to do after each event.",
-    source: "calloop, documentation of EventLoop::dispatch; libuv, test run_once",
-    check: "whether a dispatch goes on until its timeout is over",
-    needs: &[Capability::Descriptors, Capability::OneWaitADispatch],
-    alone: false,
-};
-
-fn event_ends<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
-    let limit = t.trial.limit(PATIENCE);
-    let (wire, _reader) = insert_reader::<A>(&t.handle, t.marker("descriptor"))?;
-    wire.send();
-    let elapsed = t.dispatch(Some(limit))?;
-    ensure!(elapsed < limit, "an end with the event that was there", "it took {elapsed:?}");
-    t.expect_marks(&["descriptor"])?;
-
-    let trace = t.trace();
-    let sender = thread::spawn(move || {
-        thread::sleep(Duration::from_millis(5));
-        trace.note("the thread writes");
-        wire.send();
-        wire
-    });
-    let elapsed = t.dispatch(Some(limit))?;
-    let joined = sender.join();
-    ensure!(elapsed < limit, "an end with the event from a thread", "it took {elapsed:?}");
-    drop(joined);
-    t.expect_marks(&["descriptor", "descriptor"])
-}
-
-const WITHOUT_LIMIT: Rule = Rule {
-    id: "LOOP-103",
-    level: Level::Must,
-    sentence: "A dispatch without a timeout MUST wait until something happens, and return then.",
-    why: "It is how a program sleeps until it is needed.",
-    source: "calloop, documentation of EventLoop::dispatch",
-    check: "what the absence of a timeout becomes in the system call",
-    needs: &[Capability::Descriptors, Capability::OneWaitADispatch],
-    alone: false,
-};
-
-fn without_limit<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
-    const DELAY: Duration = Duration::from_millis(12);
-    let (wire, _reader) = insert_reader::<A>(&t.handle, t.marker("descriptor"))?;
-    insert_once::<A>(&t.handle, DELAY, t.marker("timer"))?;
-    let elapsed = t.dispatch(None)?;
-    ensure!(elapsed >= DELAY, "a wait of 12 ms, for the timer", "it lasted {elapsed:?}");
-    t.expect_marks(&["timer"])?;
-
-    // So that a loop that misses the descriptor fails instead of hanging.
-    insert_once::<A>(&t.handle, t.trial.limit(PATIENCE), t.marker("too late"))?;
-    let sender = thread::spawn(move || {
-        thread::sleep(Duration::from_millis(3));
-        wire.send();
-        wire
-    });
-    t.dispatch(None)?;
-    drop(sender.join());
-    t.expect_marks(&["timer", "descriptor"])
-}
-
-const INTERRUPTED: Rule = Rule {
-    id: "LOOP-06",
-    level: Level::Must,
-    sentence: "A signal that is handled elsewhere MUST NOT end the wait, fail the dispatch or prolong \
-               its timeout.",
-    why: "Profilers, timers and terminals interrupt system calls all the time; the program did not \
-          ask the loop about it.",
-    source: "signal(7), on interrupted system calls; https://github.com/Smithay/calloop/issues/23; \
-             polling, test concurrent_interruption",
-    check: "what happens on EINTR: whether the wait is repeated, with the time that is left",
-    needs: &[Capability::OneWaitADispatch],
-    alone: false,
-};
-
-fn interrupted<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
-    const TIMEOUT: Duration = Duration::from_millis(15);
-    /// A wait that begins anew with each signal lasts as long as this.
-    const STORM: Duration = Duration::from_millis(400);
-    let arrived = Arc::new(AtomicBool::new(false));
-    signal_hook::flag::register(Signal::SIGUSR1 as i32, arrived.clone())?;
-    let mut shortest = Duration::MAX;
-    for _ in 0..3 {
-        let over = AtomicBool::new(false);
-        let elapsed = thread::scope(|scope| {
-            scope.spawn(|| {
-                // Not here, so that it interrupts the loop.
-                let blocked = SigSet::from(Signal::SIGUSR1).thread_block();
-                let start = Instant::now();
-                while blocked.is_ok() && !over.load(Ordering::Relaxed) && start.elapsed() < STORM {
-                    let _ = kill(Pid::this(), Signal::SIGUSR1);
-                    thread::sleep(Duration::from_millis(1));
-                }
-            });
-            let elapsed = t.dispatch(Some(TIMEOUT));
-            over.store(true, Ordering::Relaxed);
-            elapsed
-        })?;
-        ensure!(elapsed >= TIMEOUT, "a wait of 15 ms", "it ended after {elapsed:?}");
-        shortest = shortest.min(elapsed);
-    }
-    ensure!(arrived.load(Ordering::Relaxed), "signals to arrive", "none arrived");
-    ensure!(
-        shortest < STORM / 2,
-        "waits of 15 ms of which one at least is not prolonged to a multiple",
-        "the shortest of 3 lasted {shortest:?} while signals came every millisecond"
-    );
     Ok(())
 }

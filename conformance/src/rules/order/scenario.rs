@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::super::kit::{Wire, has, insert_once, insert_reader, let_time_pass};
+use super::kit::{Wire, has, insert_once, insert_reader, let_time_pass};
 use crate::adapter::{Adapter, Capability, Failure, Ping};
 use crate::ensure;
 use crate::fixture::Fixture;

@@ -76,7 +76,7 @@ const REMOVED_WHEN_DUE: Rule = Rule {
 fn removed_when_due<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     let others: Rc<RefCell<Vec<A::Source>>> = Rc::default();
     let (trace, handle) = (t.trace(), t.handle.clone());
-    let sources = all_due::<A, _>(
+    let sources = all_due(
         &[0, 1, 2, 3, 4],
         |number, delay| {
             let (trace, others) = (trace.clone(), others.clone());

@@ -121,7 +121,7 @@ fn set_when_due<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     let other: Rc<RefCell<Option<A::Source>>> = Rc::default();
     let set: Rc<Cell<Option<Instant>>> = Rc::default();
     let (trace, handle) = (t.trace(), t.handle.clone());
-    let sources = all_due::<A, _>(
+    let sources = all_due(
         &[0, 1, 2],
         |number, after| {
             let (trace, other, set) = (trace.clone(), other.clone(), set.clone());
@@ -225,7 +225,7 @@ const DISABLED_WHEN_DUE: Rule = Rule {
 fn disabled_when_due<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     let other: Rc<RefCell<Option<A::Source>>> = Rc::default();
     let (trace, handle) = (t.trace(), t.handle.clone());
-    let sources = all_due::<A, _>(
+    let sources = all_due(
         &[0, 1],
         |number, delay| {
             let (trace, other) = (trace.clone(), other.clone());

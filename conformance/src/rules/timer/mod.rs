@@ -48,7 +48,7 @@ fn mark_after<A: Adapter>(
 ///
 /// `insert` gets each position and its delay. If this thread was kept from running meanwhile, the
 /// deadlines may have got out of order; then `undo` is called and all begins anew.
-fn all_due<A: Adapter, S>(
+fn all_due<S>(
     order: &[usize],
     mut insert: impl FnMut(usize, Duration) -> Result<S, Failure>,
     mut undo: impl FnMut(S),

@@ -48,7 +48,7 @@ fn deadline_order<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     const TIMERS: usize = 20;
     let order = permutation(t, TIMERS);
     let handle = t.handle.clone();
-    all_due::<A, _>(
+    all_due(
         &order,
         |number, delay| mark_after(t, delay, number),
         |source| A::remove(&handle, source),
