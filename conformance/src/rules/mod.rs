@@ -3,6 +3,7 @@
 use crate::adapter::Adapter;
 use crate::rule::Case;
 
+mod channel;
 mod embed;
 mod err;
 mod fair;
@@ -18,6 +19,7 @@ mod loop_run;
 mod loop_wait;
 mod model;
 mod order;
+mod ping;
 mod readiness;
 mod registration;
 mod res;
@@ -37,6 +39,8 @@ pub fn cases<A: Adapter>() -> Vec<Case> {
     cases.extend(registration::cases::<A>());
     cases.extend(readiness::cases::<A>());
     cases.extend(timer::cases::<A>());
+    cases.extend(ping::cases::<A>());
+    cases.extend(channel::cases::<A>());
     cases.extend(model::cases::<A>());
     cases.extend(idle::cases::<A>());
     cases.extend(err::cases::<A>());

@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{all_due, mark_after};
@@ -21,7 +20,6 @@ pub(super) fn cases<A: Adapter>() -> Vec<Case> {
         Case::new::<A>(&SET_TO_NEVER, set_to_never),
         Case::new::<A>(&DISABLED, disabled),
         Case::new::<A>(&DISABLED_WHEN_DUE, disabled_when_due),
-        Case::new::<A>(&ENABLED_TWICE, enabled_twice),
     ]
 }
 
@@ -245,45 +243,5 @@ fn disabled_when_due<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     t.expect_marks(&["0"])?;
     A::enable(&t.handle, &sources[1])?;
     t.dispatch_until("the other to fire when it is enabled", |trace| trace.count("1") > 0)?;
-    t.expect_silence()
-}
-
-const ENABLED_TWICE: Rule = Rule {
-    id: "TIMER-127",
-    level: Level::Must,
-    sentence: "A timer MUST fire once for each deadline, also when it was enabled though it was not \
-               disabled.",
-    why: "Whoever brings a source back need not know whether it was silent.",
-    source: "libevent, test of event_add of pending timeouts; Revolt, test of enabling twice",
-    check: "whether each registration adds an entry to the heap",
-    needs: &[Capability::Disable, Capability::TimerRepeat],
-    alone: false,
-};
-
-fn enabled_twice<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
-    const BEATS: usize = 5;
-    let period = Duration::from_millis(4);
-    let (trace, mut last) = (t.trace(), None::<Instant>);
-    let source = A::insert_timer(&t.handle, period, move |_, _| {
-        let now = Instant::now();
-        let doubled = last.replace(now).is_some_and(|last| now - last < period);
-        trace.mark(if doubled { "doubled" } else { "beat" });
-        TimerNext::After(period)
-    })?;
-    for _ in 0..2 {
-        // A loop may refuse it.
-        let outcome = A::enable(&t.handle, &source);
-        t.trial.trace.note(format_args!("enabled: {outcome:?}"));
-    }
-    // Let them come together.
-    thread::sleep(period * 2);
-    t.dispatch_until("some beats", |trace| trace.marks().len() >= BEATS)?;
-    A::remove(&t.handle, source);
-    let doubled = t.trial.trace.count("doubled");
-    ensure!(
-        doubled == 0,
-        format_args!("{period:?} between two calls of a timer that was enabled twice more"),
-        "{doubled} of {BEATS} calls were sooner"
-    );
     t.expect_silence()
 }

@@ -9,52 +9,17 @@ use std::time::{Duration, Instant};
 
 use super::mark_after;
 use crate::adapter::{Adapter, Capability, Interest, Mode, Next, TimerNext};
-use crate::fixture::{Fixture, PATIENCE};
+use crate::ensure;
+use crate::fixture::Fixture;
 use crate::rule::{Case, Check, Level, Rule};
 use crate::rules::kit::FAR;
-use crate::{ensure, ensure_eq};
 
 pub(super) fn cases<A: Adapter>() -> Vec<Case> {
     vec![
-        Case::new::<A>(&EARLIER_OF_BOTH, earlier_of_both),
         Case::new::<A>(&NEARER_ONE_COMES, nearer_one_comes),
         Case::new::<A>(&AFTER_WORK, after_work),
-        Case::new::<A>(&WITH_A_DESCRIPTOR, with_a_descriptor),
         Case::new::<A>(&NO_STARVATION, no_starvation),
     ]
-}
-
-const EARLIER_OF_BOTH: Rule = Rule {
-    id: "TIMER-128",
-    level: Level::Must,
-    sentence: "A wait MUST end at its limit or at the next deadline, whichever is earlier.",
-    why: "Whoever gives a limit has something to do then, whoever sets a timer as well.",
-    source: "libuv, test backend_timeout; Twisted, test of the timeout of an iteration",
-    check: "how the limit and the next deadline are joined",
-    needs: &[Capability::OneWaitADispatch],
-    alone: false,
-};
-
-fn earlier_of_both<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
-    let far = mark_after(t, FAR, "far")?;
-    let limit = Duration::from_millis(8);
-    let elapsed = t.dispatch(Some(limit))?;
-    t.expect_marks::<&str>(&[])?;
-    ensure!(
-        limit <= elapsed && elapsed < PATIENCE,
-        format_args!("a wait of {limit:?} beside a timer of an hour"),
-        "it took {elapsed:?}"
-    );
-    mark_after(t, limit, "near")?;
-    let elapsed = t.dispatch(Some(PATIENCE * 2))?;
-    ensure!(
-        t.trial.trace.count("near") == 1 && elapsed < PATIENCE,
-        format_args!("a timer of {limit:?} ends a wait of {:?}", PATIENCE * 2),
-        "the wait took {elapsed:?}, the timer fired {} times",
-        t.trial.trace.count("near")
-    );
-    A::remove(&t.handle, far);
-    Ok(())
 }
 
 const NEARER_ONE_COMES: Rule = Rule {
@@ -140,33 +105,6 @@ fn insert_readable<A: Adapter>(
         Next::Continue
     })?;
     Ok((calls, ours))
-}
-
-const WITH_A_DESCRIPTOR: Rule = Rule {
-    id: "TIMER-131",
-    level: Level::Must,
-    sentence: "A timer that is due and a descriptor that is ready MUST both be served in one dispatch, \
-               also in one that may not wait.",
-    why: "Neither input nor animation may hold up the other.",
-    source: "calloop, its poll of descriptors with a timer that has expired; libuv, design overview",
-    check: "whether an expired timer keeps the loop from asking the kernel",
-    needs: &[Capability::Level, Capability::TimersAndFdsTogether],
-    alone: false,
-};
-
-fn with_a_descriptor<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
-    let (calls, _ours) = insert_readable(t)?;
-    for (round, timeout) in [Some(Duration::ZERO), None].into_iter().enumerate() {
-        mark_after(t, Duration::ZERO, "timer")?;
-        let before = calls.get();
-        t.dispatch(timeout)?;
-        ensure_eq!(
-            (t.trial.trace.count("timer") - round, calls.get() - before),
-            (1, 1),
-            "calls of a timer and of a descriptor, both ready, in one dispatch"
-        );
-    }
-    Ok(())
 }
 
 const NO_STARVATION: Rule = Rule {

@@ -3,14 +3,13 @@
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
-use rustix::io::dup;
 
 use super::mark_after;
 use crate::adapter::{Adapter, TimerNext};
-use crate::ensure;
 use crate::fixture::Fixture;
 use crate::rule::{Case, Check, Level, Rule};
-use crate::rules::kit::FAR;
+use crate::rules::kit::{FAR, open_descriptors};
+use crate::{ensure, ensure_eq};
 
 pub(super) fn cases<A: Adapter>() -> Vec<Case> {
     vec![
@@ -18,12 +17,6 @@ pub(super) fn cases<A: Adapter>() -> Vec<Case> {
         Case::new::<A>(&CHURN, churn),
         Case::new::<A>(&CHURN_LEAVES_SPEED, churn_leaves_speed),
     ]
-}
-
-/// The lowest number that the next descriptor gets: it rises with those that are taken.
-fn next_descriptor() -> std::io::Result<i32> {
-    use std::os::fd::AsRawFd;
-    Ok(dup(rustix::stdio::stderr())?.as_raw_fd())
 }
 
 const NO_DESCRIPTORS: Rule = Rule {
@@ -41,13 +34,12 @@ fn no_descriptors<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     // One for the whole loop may come with the first timer.
     mark_after(t, FAR, "first")?;
     t.poll()?;
-    let before = next_descriptor()?;
+    let before = open_descriptors()?;
     for _ in 0..200 {
         mark_after(t, FAR, "more")?;
     }
     t.poll()?;
-    let taken = next_descriptor()? - before;
-    ensure!(taken <= 0, "200 timers without a descriptor", "the next one rises by {taken}");
+    ensure_eq!(open_descriptors()?, before, "descriptors with 200 timers more");
     Ok(())
 }
 
