@@ -3,13 +3,13 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::{marking, result_of, send};
+use super::{WAIT, marking, result_of, send};
 use crate::adapter::{Adapter, Capability, ChannelEvent};
-use crate::ensure;
-use crate::fixture::{Fixture, PATIENCE};
+use crate::fixture::Fixture;
 use crate::rule::{Case, Check, Level, Rule};
+use crate::{ensure, ensure_eq};
 
 pub(super) fn cases<A: Adapter>() -> Vec<Case> {
     vec![
@@ -125,26 +125,31 @@ const FROM_ELSEWHERE: Rule = Rule {
 };
 
 fn from_elsewhere<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
-    for round in 1..=10 {
+    /// Many, because what goes wrong here is a matter of a moment.
+    const ROUNDS: usize = 150;
+    for round in 1..=ROUNDS {
         let (sender, _source) = A::insert_channel(&t.handle, marking::<A, &str>(t))?;
         let dropping = thread::spawn(move || {
-            thread::sleep(Duration::from_millis(2));
+            // Long enough for the loop to fall asleep, mostly.
+            thread::sleep(Duration::from_micros(100));
             drop(sender);
         });
-        let start = std::time::Instant::now();
-        t.dispatch_until("the end of a channel whose sender is dropped in a thread", |trace| {
-            trace.count("closed") >= round
-        })?;
-        let elapsed = start.elapsed();
-        ensure!(
-            elapsed < t.trial.limit(PATIENCE),
-            "the wait to end at once",
-            "it took {elapsed:?}"
-        );
+        let limit = t.trial.limit(WAIT * 2);
+        while t.trial.trace.count("closed") < round {
+            let start = Instant::now();
+            t.event_loop.dispatch(Some(limit))?;
+            let elapsed = start.elapsed();
+            ensure!(
+                elapsed < limit,
+                "the end of a channel whose last sender is dropped in another thread",
+                "in round {round} of {ROUNDS} the loop slept for {elapsed:?} instead"
+            );
+        }
         result_of(t, "a thread that drops a sender", dropping)?;
     }
     t.expect_sleep()?;
-    t.expect_marks(&["closed"; 10])
+    ensure_eq!(t.trial.trace.count("closed"), ROUNDS, "ends of as many channels");
+    Ok(())
 }
 
 const FROM_OWN_CALLBACK: Rule = Rule {

@@ -74,12 +74,12 @@ const WAKES: Rule = Rule {
 };
 
 fn wakes<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
-    let (sender, _source) = A::insert_channel(&t.handle, marking::<A, usize>(t))?;
+    let (mut sender, _source) = A::insert_channel(&t.handle, marking::<A, usize>(t))?;
     for round in 1..=10 {
-        let sender = sender.clone();
+        // It comes back, because the end of a clone may have the loop look as well.
         let sending = thread::spawn(move || {
             thread::sleep(Duration::from_millis(2));
-            sender.send(round).is_ok()
+            (sender.send(round).is_ok(), sender)
         });
         let limit = t.trial.limit(PATIENCE);
         let elapsed = t.dispatch(Some(limit))?;
@@ -89,7 +89,7 @@ fn wakes<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
             format_args!("message {round} ends a wait of {limit:?}"),
             "{received} messages so far; the wait took {elapsed:?}"
         );
-        result_of(t, "a thread that sends", sending)?;
+        (_, sender) = result_of(t, "a thread that sends", sending)?;
     }
     Ok(())
 }
