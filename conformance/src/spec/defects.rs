@@ -68,7 +68,6 @@ pub const DEFECTS: &[Defect] = &[
     ),
     defect("TIMER-19", "The timer of a future that was dropped stays in the loop and ends a wait."),
     defect("CHAN-10", "A send to a channel without room may wait for ever, and the loop with it."),
-    defect("CHAN-105", "When the callback of a channel panics, the messages behind it are stuck."),
     defect(
         "CHAN-11",
         "Two channels within one source wake each other for ever: the processor never rests.",

@@ -8,7 +8,7 @@ use super::race::{Tally, expect_all};
 use super::{marking, result_of, send};
 use crate::adapter::{Adapter, Capability, Refusal, Sender};
 use crate::fixture::{Fixture, PATIENCE};
-use crate::rule::{Case, Check, Level, Rule};
+use crate::rule::{Case, Check, Deviation, Level, Rule};
 use crate::{ensure, ensure_eq};
 
 pub(super) fn cases<A: Adapter>() -> Vec<Case> {
@@ -42,11 +42,11 @@ fn holds<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
             ensure_eq!(outcome, Ok(()), "try_send number {message} to a bound of {bound}");
         }
         // A loop may count the one that it is about to take.
-        let refused = (bound..bound + 3).map(|message| (message, sender.try_send(message)));
-        let refused = refused.filter(|(_, outcome)| outcome.is_err()).next();
+        let mut refused = (bound..bound + 3).map(|message| (message, sender.try_send(message)));
+        let refused = refused.find(|(_, outcome)| outcome.is_err());
         let Some((message, outcome)) = refused else {
-            ensure!(false, "a message to come back", "{} were taken of {bound}", bound + 3);
-            return Ok(());
+            let actual = format_args!("{} were taken", bound + 3).to_string();
+            return Err(Deviation::new(format_args!("{bound} messages to be taken"), actual));
         };
         ensure_eq!(outcome, Err(Refusal::Full(message)), "try_send to a full channel");
         t.dispatch_until("the messages", |trace| trace.marks().len() >= before + message)?;

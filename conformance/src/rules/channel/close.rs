@@ -102,7 +102,7 @@ const GONE_BEFORE_THE_DISPATCH: Rule = Rule {
 fn gone_before_the_dispatch<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     let (empty, _empty) = A::insert_channel(&t.handle, marking::<A, &str>(t))?;
     drop(empty);
-    t.dispatch_until("the end of a channel without messages", |trace| trace.marks().len() > 0)?;
+    t.dispatch_until("the end of a channel without messages", |trace| !trace.marks().is_empty())?;
     let (sender, _source) = A::insert_channel(&t.handle, marking::<A, &str>(t))?;
     send(&sender.clone(), "first")?;
     send(&sender, "second")?;

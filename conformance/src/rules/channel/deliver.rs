@@ -23,7 +23,6 @@ pub(super) fn cases<A: Adapter>() -> Vec<Case> {
         Case::new::<A>(&INDEPENDENT, independent),
         Case::new::<A>(&ANY_PAYLOAD, any_payload),
         Case::new::<A>(&WHILE_DISABLED, while_disabled),
-        Case::new::<A>(&AFTER_A_PANIC, after_a_panic),
     ]
 }
 
@@ -260,33 +259,4 @@ fn while_disabled<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     t.dispatch_until("a message after that", |trace| trace.count("after") > 0)?;
     t.expect_sleep()?;
     t.expect_marks(&["before", "meanwhile", "after"])
-}
-
-const AFTER_A_PANIC: Rule = Rule {
-    id: "CHAN-105",
-    level: Level::Must,
-    sentence: "When the callback of a channel panics, the messages behind MUST be delivered in later \
-               dispatches, without another send.",
-    why: "A program that survives the panic of one request answers the others.",
-    source: "the same for events of other sources: LOOP-14",
-    check: "whether the rest of the queue is looked at again only when something is sent",
-    needs: &[Capability::Channel, Capability::Panics],
-    alone: false,
-};
-
-fn after_a_panic<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
-    let trace = t.trace();
-    let (sender, _source) = A::insert_channel(&t.handle, move |_, event: ChannelEvent<u32>| {
-        trace.mark(format_args!("{event:?}"));
-        assert_ne!(event, ChannelEvent::Message(2), "a panic that is part of the test");
-    })?;
-    for message in 1..=4 {
-        send(&sender, message)?;
-    }
-    let failures = t.survive_until("the messages behind one whose callback panics", |trace| {
-        trace.marks().len() >= 4
-    })?;
-    ensure_eq!(failures, 1, "dispatches that panicked");
-    let expected = [1, 2, 3, 4].map(|message| format!("Message({message})"));
-    t.expect_marks(&expected)
 }

@@ -2,20 +2,17 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::time::Duration;
 
 use super::{WAIT, send};
 use crate::adapter::{Adapter, Capability, ChannelEvent, Sender};
 use crate::ensure;
 use crate::fixture::Fixture;
 use crate::rule::{Case, Check, Level, Rule};
-use crate::rules::kit::{insert_once, insert_reader};
 
 pub(super) fn cases<A: Adapter>() -> Vec<Case> {
     vec![
         Case::new::<A>(&BURST, burst),
         Case::new::<A>(&FROM_OWN_CALLBACK, from_own_callback),
-        Case::new::<A>(&NO_STARVATION, no_starvation),
         Case::new::<A>(&BOUNDED_TURN, bounded_turn),
     ]
 }
@@ -63,12 +60,14 @@ fn burst<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
 /// Enough to be sure that it would go on.
 const ENDLESS: u32 = 100_000;
 
+type SendMore = Box<dyn Fn()>;
+
 /// A channel whose callback sends the next message for each that it gets, until there were
 /// [`ENDLESS`]; and how many there were.
 fn insert_endless<A: Adapter>(
     t: &Fixture<'_, A>,
 ) -> Result<(Rc<Cell<u32>>, A::Source), crate::rule::Deviation> {
-    let own: Rc<RefCell<Option<Box<dyn Fn()>>>> = Rc::default();
+    let own: Rc<RefCell<Option<SendMore>>> = Rc::default();
     let received = Rc::new(Cell::new(0));
     let (own_within, received_within, trace) = (own.clone(), received.clone(), t.trace());
     let inside = Cell::new(false);
@@ -129,36 +128,6 @@ fn from_own_callback<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     A::remove(&t.handle, source);
     t.expect_sleep()?;
     t.expect_marks::<&str>(&[])
-}
-
-const NO_STARVATION: Rule = Rule {
-    id: "CHAN-106",
-    level: Level::Must,
-    sentence: "A channel that is never empty MUST NOT starve timers, descriptors or other channels.",
-    why: "A flood of results must not freeze what the user sees.",
-    source: "calloop, pull request 200; zed, pull request 12839",
-    check: "whether a source has a limited turn, and the others theirs before it comes again",
-    needs: &[Capability::Channel, Capability::Level],
-    alone: false,
-};
-
-fn no_starvation<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
-    let (received, source) = insert_endless(t)?;
-    insert_once::<A>(&t.handle, Duration::from_millis(1), t.marker("timer"))?;
-    let (wire, _reader) = insert_reader::<A>(&t.handle, t.marker("descriptor"))?;
-    wire.send();
-    let (sender, _other) = A::insert_channel(&t.handle, super::marking::<A, &str>(t))?;
-    send(&sender, "message")?;
-    let what = "a timer, a descriptor and a channel beside one that is never empty";
-    t.dispatch_until(what, |trace| trace.marks().len() >= 3)?;
-    let received = received.get();
-    ensure!(
-        received < ENDLESS,
-        what,
-        "they were called when it was empty at last, after {received} messages"
-    );
-    A::remove(&t.handle, source);
-    Ok(())
 }
 
 const BOUNDED_TURN: Rule = Rule {

@@ -2,13 +2,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::time::Duration;
 
 use super::{Pinger, WAIT, insert};
 use crate::adapter::{Adapter, Capability, Ping};
 use crate::fixture::Fixture;
 use crate::rule::{Case, Check, Level, Rule};
-use crate::rules::kit::{has, insert_once, insert_reader};
+use crate::rules::kit::has;
 use crate::{ensure, ensure_eq};
 
 pub(super) fn cases<A: Adapter>() -> Vec<Case> {
@@ -17,7 +16,6 @@ pub(super) fn cases<A: Adapter>() -> Vec<Case> {
         Case::new::<A>(&OWN_CALLBACK, own_callback),
         Case::new::<A>(&EACH_OTHER, each_other),
         Case::new::<A>(&NOBODY_ELSE, nobody_else),
-        Case::new::<A>(&NO_STARVATION, no_starvation),
         Case::new::<A>(&WHILE_DISABLED, while_disabled),
     ]
 }
@@ -166,48 +164,6 @@ fn nobody_else<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
         ensure_eq!(t.trial.trace.marks(), expected, "calls, one source pinged at a time");
     }
     t.expect_sleep()
-}
-
-const NO_STARVATION: Rule = Rule {
-    id: "PING-107",
-    level: Level::Must,
-    sentence: "A source that pings itself for ever MUST NOT starve timers or descriptors.",
-    why: "It is how long work is cut into slices, so that the rest goes on meanwhile.",
-    source: "zed, pull request 12839; libuv, test of fairness of async handles",
-    check: "whether a dispatch goes on as long as something was woken",
-    needs: &[Capability::Ping, Capability::Level],
-    alone: false,
-};
-
-fn no_starvation<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
-    /// Enough to be sure that it would go on.
-    const CALLS_MAX: u32 = 200_000;
-    let own: Rc<RefCell<Option<Pinger>>> = Rc::default();
-    let (own_within, calls) = (own.clone(), Rc::new(Cell::new(0)));
-    let calls_within = calls.clone();
-    let (ping, source) = insert::<A>(&t.handle, move |_| {
-        calls_within.set(calls_within.get() + 1);
-        if let Some(own) = own_within.borrow().as_ref().filter(|_| calls_within.get() < CALLS_MAX) {
-            own();
-        }
-    })?;
-    own.replace(Some(ping.clone()));
-    ping();
-    insert_once::<A>(&t.handle, Duration::from_millis(1), t.marker("timer"))?;
-    let (wire, _reader) = insert_reader::<A>(&t.handle, t.marker("descriptor"))?;
-    wire.send();
-    t.dispatch_until("a timer and a descriptor beside a source that pings itself", |trace| {
-        trace.marks().len() >= 2
-    })?;
-    let calls = calls.get();
-    ensure!(
-        calls < CALLS_MAX,
-        "a timer and a descriptor beside a source that pings itself for ever",
-        "they were called when it had ended, after {calls} calls"
-    );
-    own.take();
-    A::remove(&t.handle, source);
-    Ok(())
 }
 
 const WHILE_DISABLED: Rule = Rule {

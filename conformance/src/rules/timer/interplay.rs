@@ -1,14 +1,12 @@
-//! Timers beside waits, other sources and callbacks that take their time.
+//! Timers that callbacks set, or that come between two waits.
 
-use std::cell::{Cell, RefCell};
-use std::io::Write;
-use std::os::unix::net::UnixStream;
+use std::cell::Cell;
 use std::rc::Rc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::mark_after;
-use crate::adapter::{Adapter, Capability, Interest, Mode, Next, TimerNext};
+use crate::adapter::{Adapter, TimerNext};
 use crate::ensure;
 use crate::fixture::Fixture;
 use crate::rule::{Case, Check, Level, Rule};
@@ -18,7 +16,6 @@ pub(super) fn cases<A: Adapter>() -> Vec<Case> {
     vec![
         Case::new::<A>(&NEARER_ONE_COMES, nearer_one_comes),
         Case::new::<A>(&AFTER_WORK, after_work),
-        Case::new::<A>(&NO_STARVATION, no_starvation),
     ]
 }
 
@@ -89,61 +86,5 @@ fn after_work<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
         format_args!("{delay:?} from the setting, which comes after {work:?} of work"),
         "it fired after {waited:?}"
     );
-    Ok(())
-}
-
-/// Watches a socket that is readable for good, and counts the calls.
-fn insert_readable<A: Adapter>(
-    t: &Fixture<'_, A>,
-) -> Result<(Rc<Cell<u32>>, UnixStream), crate::rule::Deviation> {
-    let (mut ours, theirs) = UnixStream::pair()?;
-    ours.write_all(b"x")?;
-    let calls = Rc::new(Cell::new(0));
-    let calls_within = calls.clone();
-    A::insert_fd(&t.handle, theirs.into(), Interest::Read, Mode::Level, move |_, _, _| {
-        calls_within.set(calls_within.get() + 1);
-        Next::Continue
-    })?;
-    Ok((calls, ours))
-}
-
-const NO_STARVATION: Rule = Rule {
-    id: "TIMER-132",
-    level: Level::Must,
-    sentence: "A timer that repeats without delay MUST NOT starve other timers or descriptors.",
-    why: "Work is cut into slices with such a timer, so that the rest goes on meanwhile.",
-    source: "Revolt, test ShortTimerDoesNotBlockOtherTimers; calloop, test immediate_timer",
-    check: "whether the loop goes on to what else is ready when a timer is due again",
-    needs: &[Capability::Level, Capability::TimerRepeat],
-    alone: false,
-};
-
-fn no_starvation<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
-    const ROUNDS: u32 = 50;
-    let beats = Rc::new(Cell::new(0));
-    let beats_within = beats.clone();
-    let busy = A::insert_timer(&t.handle, Duration::ZERO, move |_, _| {
-        beats_within.set(beats_within.get() + 1);
-        TimerNext::After(Duration::ZERO)
-    })?;
-    let (calls, _ours) = insert_readable(t)?;
-    let other: Rc<RefCell<Option<u32>>> = Rc::default();
-    let (other_within, beats_within) = (other.clone(), beats.clone());
-    A::insert_timer(&t.handle, Duration::from_millis(1), move |_, _| {
-        other_within.replace(Some(beats_within.get()));
-        TimerNext::Stop
-    })?;
-    let what = "50 calls of a descriptor and one of a timer, beside a timer without delay";
-    t.dispatch_until(what, |_| {
-        calls.get() >= ROUNDS && other.borrow().is_some() && beats.get() >= ROUNDS
-    })?;
-    ensure!(
-        beats.get() < calls.get() * 20,
-        "calls of a descriptor that is always ready about as often as those of the timer",
-        "{} calls of the timer, {} of the descriptor",
-        beats.get(),
-        calls.get()
-    );
-    A::remove(&t.handle, busy);
     Ok(())
 }

@@ -2,45 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use nix::sys::resource::{UsageWho, getrusage};
-
 use super::mark_after;
 use crate::adapter::{Adapter, TimerNext};
+use crate::ensure;
 use crate::fixture::Fixture;
 use crate::rule::{Case, Check, Level, Rule};
-use crate::rules::kit::{FAR, open_descriptors};
-use crate::{ensure, ensure_eq};
+use crate::rules::kit::FAR;
 
 pub(super) fn cases<A: Adapter>() -> Vec<Case> {
-    vec![
-        Case::new::<A>(&NO_DESCRIPTORS, no_descriptors),
-        Case::new::<A>(&CHURN, churn),
-        Case::new::<A>(&CHURN_LEAVES_SPEED, churn_leaves_speed),
-    ]
-}
-
-const NO_DESCRIPTORS: Rule = Rule {
-    id: "TIMER-16",
-    level: Level::Should,
-    sentence: "Timers SHOULD take no file descriptors.",
-    why: "A program may have a timer for each connection, and descriptors are scarce: 1024 by default.",
-    source: "getrlimit(2), RLIMIT_NOFILE; calloop, pull request 89, timers without a thread or timerfd",
-    check: "whether each timer makes a timerfd",
-    needs: &[],
-    alone: false,
-};
-
-fn no_descriptors<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
-    // One for the whole loop may come with the first timer.
-    mark_after(t, FAR, "first")?;
-    t.poll()?;
-    let before = open_descriptors()?;
-    for _ in 0..200 {
-        mark_after(t, FAR, "more")?;
-    }
-    t.poll()?;
-    ensure_eq!(open_descriptors()?, before, "descriptors with 200 timers more");
-    Ok(())
+    vec![Case::new::<A>(&CHURN_LEAVES_SPEED, churn_leaves_speed)]
 }
 
 /// How many timers are inserted and removed, and how many at a time.
@@ -57,56 +27,6 @@ fn insert_and_remove<A: Adapter>(t: &Fixture<'_, A>, count: usize) -> Check {
         A::remove(&t.handle, source);
     }
     Ok(())
-}
-
-const CHURN: Rule = Rule {
-    id: "TIMER-17",
-    level: Level::Must,
-    sentence: "Timers that are inserted and removed for ever MUST NOT take ever more memory.",
-    why: "A thousand events a second with a timeout each are 86 million a day.",
-    source: "calloop, issue 233; smithay, pull request 1927",
-    check: "whether a timer that is removed leaves its entry until its deadline",
-    needs: &[],
-    alone: true,
-};
-
-fn churn<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
-    /// What an entry takes at the very least, in bytes.
-    const ENTRY: u64 = 20;
-    mark_after(t, FAR * 2, "remains")?;
-    insert_and_remove(t, BLOCK)?;
-    t.poll()?;
-    let before = memory()?;
-    let start = Instant::now();
-    let mut timers = 0;
-    while timers < TIMERS && start.elapsed() < TIME {
-        insert_and_remove(t, BLOCK)?;
-        timers += BLOCK;
-    }
-    let growth = memory()?.saturating_sub(before);
-    t.trial.trace.note(format_args!("{} kB more after {timers} timers", growth / 1024));
-    ensure!(
-        growth < ENTRY * timers as u64,
-        format_args!("memory as before after {timers} timers inserted and removed"),
-        "{} kB more",
-        growth / 1024
-    );
-    Ok(())
-}
-
-/// The memory that this process has for itself, in bytes; where the system does not tell, the most
-/// that it had so far.
-fn memory() -> std::io::Result<u64> {
-    if cfg!(target_os = "linux") {
-        // proc_pid_statm(5): the size, what of it is resident, and what of that is shared.
-        let statm = std::fs::read_to_string("/proc/self/statm")?;
-        let pages: Vec<u64> = statm.split(' ').flat_map(str::parse).collect();
-        let own = pages[1].saturating_sub(pages[2]);
-        return Ok(own * rustix::param::page_size() as u64);
-    }
-    // Apple's systems count bytes, the others kilobytes.
-    let unit = if cfg!(target_vendor = "apple") { 1 } else { 1024 };
-    Ok(getrusage(UsageWho::RUSAGE_SELF)?.max_rss() as u64 * unit)
 }
 
 const CHURN_LEAVES_SPEED: Rule = Rule {
