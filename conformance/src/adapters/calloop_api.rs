@@ -125,7 +125,7 @@ fn mode(mode: Mode) -> calloop::Mode {
 }
 
 fn signals(numbers: &[i32]) -> Result<Vec<Signal>, Failure> {
-    const ALL: [Signal; 8] = [
+    const ALL: [Signal; 10] = [
         Signal::SIGHUP,
         Signal::SIGUSR1,
         Signal::SIGUSR2,
@@ -134,6 +134,8 @@ fn signals(numbers: &[i32]) -> Result<Vec<Signal>, Failure> {
         Signal::SIGCHLD,
         Signal::SIGWINCH,
         Signal::SIGURG,
+        Signal::SIGKILL,
+        Signal::SIGSTOP,
     ];
     let signal = |number: &i32| ALL.into_iter().find(|signal| *signal as i32 == *number);
     let unknown = |number| Failure::Other(format!("the rules do not use signal {number}"));

@@ -3,11 +3,13 @@
 use crate::adapter::Adapter;
 use crate::rule::Case;
 
+mod capabilities;
 mod channel;
 mod embed;
 mod err;
 mod fair;
 mod fds;
+mod futures;
 mod idle;
 mod kinds;
 mod kit;
@@ -23,6 +25,7 @@ mod ping;
 mod readiness;
 mod registration;
 mod res;
+mod signals;
 mod timer;
 
 /// Every rule with its test for one loop, in the order of the specification.
@@ -41,10 +44,13 @@ pub fn cases<A: Adapter>() -> Vec<Case> {
     cases.extend(timer::cases::<A>());
     cases.extend(ping::cases::<A>());
     cases.extend(channel::cases::<A>());
-    cases.extend(model::cases::<A>());
+    cases.extend(signals::cases::<A>());
     cases.extend(idle::cases::<A>());
+    cases.extend(futures::cases::<A>());
     cases.extend(err::cases::<A>());
     cases.extend(fair::cases::<A>());
     cases.extend(res::cases::<A>());
+    cases.extend(capabilities::cases::<A>());
+    cases.extend(model::cases::<A>());
     cases
 }

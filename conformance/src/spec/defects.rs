@@ -72,6 +72,23 @@ pub const DEFECTS: &[Defect] = &[
         "CHAN-11",
         "Two channels within one source wake each other for ever: the processor never rests.",
     ),
+    defect(
+        "SIG-05",
+        "`set_signals` lets a signal that is pending kill the process, though it is in both sets.",
+    ),
+    defect(
+        "SIG-06",
+        "`set_signals` lets a signal that leaves the set while pending kill the process.",
+    ),
+    defect("SIG-07", "A source of signals that is dropped unblocks what others had blocked."),
+    defect(
+        "SIG-109",
+        "A source of signals that is removed lets those that are pending kill the process.",
+    ),
+    defect(
+        "SIG-110",
+        "One of two sources of a signal that is removed lets the next one kill the process.",
+    ),
     defect("SIG-52", "`remove_signals` of a signal that is pending lets it kill the process."),
     defect("IDLE-06", "An idle callback that cancels itself panics."),
     defect("IDLE-107", "When an idle callback panics, those behind it are lost."),

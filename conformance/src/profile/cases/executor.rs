@@ -1,13 +1,11 @@
 //! Futures in the loop.
 
-use std::cell::Cell;
-use std::future::{pending, poll_fn};
+use std::future::pending;
 use std::io::Read;
 use std::marker::PhantomData;
 use std::os::unix::net::UnixStream;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::task::Waker;
 use std::thread;
 
 use super::calloop::RegistrationToken;
@@ -21,12 +19,10 @@ pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::plain(&BEFORE_THE_INSERTION, before_the_insertion),
         Case::plain(&EXECUTOR_REMOVED, executor_removed),
-        Case::plain(&SCHEDULER_DROPPED, scheduler_dropped),
         Case::plain(&SCHEDULER_STAYS, scheduler_stays),
         Case::plain(&LOCAL_FUTURES, local_futures),
         Case::plain(&REMOVED_WITH_PENDING_IO, removed_with_pending_io),
         Case::plain(&TWO_IN_ONE, two_in_one),
-        Case::plain(&PANICKING_FUTURE, panicking_future),
     ]
 }
 
@@ -93,35 +89,6 @@ fn executor_removed(t: &Trial) -> Check {
     ensure_eq!(marks, ["not polled, dropped", "polled, dropped"], "futures");
     ensure!(scheduler.schedule(async { "late" }).is_err(), "ExecutorDestroyed", "Ok");
     Ok(())
-}
-
-const SCHEDULER_DROPPED: Rule = Rule {
-    id: "EXEC-07",
-    level: Level::Must,
-    sentence: "Futures that were scheduled MUST go on when the last `Scheduler` is dropped.",
-    why: "Who starts some work need not stay around for it.",
-    source: "calloop, issue 34",
-    check: "what the drop of a scheduler does",
-    needs: &[],
-    alone: false,
-};
-
-fn scheduler_dropped(t: &Trial) -> Check {
-    let mut f = Fixture::new(t)?;
-    let (scheduler, _) = insert(&f)?;
-    let waker: Rc<Cell<Option<Waker>>> = Rc::default();
-    let (kept, mut polls) = (waker.clone(), 0);
-    let future = poll_fn(move |context| {
-        kept.set(Some(context.waker().clone()));
-        polls += 1;
-        if polls == 1 { Poll::Pending } else { Poll::Ready("value") }
-    });
-    scheduler.schedule(future).expect(PRESENT);
-    drop(scheduler.clone());
-    drop(scheduler);
-    f.poll()?;
-    waker.take().into_iter().for_each(Waker::wake);
-    f.dispatch_until("the value", |trace| trace.count("value") == 1)
 }
 
 const SCHEDULER_STAYS: Rule = Rule {
@@ -231,30 +198,4 @@ fn two_in_one(t: &Trial) -> Check {
     f.poll()?;
     f.expect_quiet()?;
     f.expect_marks(["First"])
-}
-
-const PANICKING_FUTURE: Rule = Rule {
-    id: "EXEC-09",
-    level: Level::Must,
-    sentence: "A future that panics MUST NOT keep the others of its executor from running in a later \
-               dispatch.",
-    why: "A server that catches the panic of one request goes on with the rest of them.",
-    source: "std::panic::catch_unwind; an executor is one source of the loop, its futures are many",
-    check: "whether the executor is still woken after a panic has left its loop over the futures",
-    needs: &[],
-    alone: false,
-};
-
-fn panicking_future(t: &Trial) -> Check {
-    let mut f = Fixture::new(t)?;
-    let (scheduler, _) = insert(&f)?;
-    scheduler.schedule(async { panic!("as the rule has it") }).expect(PRESENT);
-    for value in ["second", "third"] {
-        scheduler.schedule(async move { value }).expect(PRESENT);
-    }
-    let outcome = catch_unwind(AssertUnwindSafe(|| f.poll()));
-    ensure!(outcome.is_err(), "the panic to come out of the dispatch", "{outcome:?}");
-    f.dispatch_until("the other futures to run", |trace| trace.count("third") == 1)?;
-    f.expect_marks(["second", "third"])?;
-    f.expect_quiet()
 }

@@ -1,6 +1,5 @@
 //! Inserting.
 
-use std::fs;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use crate::adapter::{Adapter, Capability, Interest, Next};
 use crate::fixture::Fixture;
 use crate::rule::{Case, Check, Level, Rule};
 use crate::rules::fds::{go_on, modes, usual_mode, watch, watch_and};
-use crate::rules::kit::{FAR, OnDrop, Wire, drain, has, insert_once};
+use crate::rules::kit::{FAR, OnDrop, Wire, drain, has, insert_once, open_descriptors};
 use crate::{ensure, ensure_eq};
 
 pub(super) fn cases<A: Adapter>() -> Vec<Case> {
@@ -68,10 +67,6 @@ const CANNOT_BE_WATCHED: Rule = Rule {
     needs: &[Capability::Descriptors],
     alone: false,
 };
-
-fn open_descriptors() -> std::io::Result<usize> {
-    Ok(fs::read_dir("/dev/fd")?.count())
-}
 
 fn cannot_be_watched<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     let (wire, fd) = Wire::new()?;
