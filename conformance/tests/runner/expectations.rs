@@ -49,6 +49,17 @@ pub(crate) fn known_deviations_are_expected() {
     }
 }
 
+pub(crate) fn occasional_deviations_may_pass() {
+    let occasional = KNOWN.replace("reason = \"it", "sometimes = true\nreason = \"it");
+    let (_directory, path) = file(&occasional.replace("BAD-09", "GOOD-01"));
+    let ended = run_with(&path, &["GOOD-01"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.out);
+    assert_eq!(run_with(&path, &["--update-expectations", "GOOD-01"]).code, Some(0));
+    assert!(std::fs::read_to_string(&path).unwrap().contains("GOOD-01"), "it is kept");
+    let (_directory, path) = file(&occasional);
+    assert!(run_with(&path, &["BAD-09"]).out.contains("known deviation: fail"));
+}
+
 pub(crate) fn surprises_fail() {
     let cases = [
         ("GOOD-01", "fail", "of course", "loop.toml:3: GOOD-01: it passes now"),

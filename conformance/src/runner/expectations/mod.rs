@@ -7,6 +7,7 @@
 //! reason = "the heap of timers has no second key"
 //! link = "https://…"          # optional: where that is explained
 //! when = { os = "linux" }     # optional: os and arch in Rust's words, the loop's version
+//! sometimes = true            # optional: it may pass as well, as a race that is lost now and then
 //! ```
 
 mod update;
@@ -50,6 +51,8 @@ struct Entry {
     link: Option<String>,
     #[serde(default)]
     when: When,
+    #[serde(default)]
+    sometimes: bool,
 }
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -92,6 +95,8 @@ fn numbers(version: &str) -> Version {
 struct Deviation {
     rule: String,
     line: usize,
+    /// Whether a pass is as good.
+    is_occasional: bool,
     expectation: Expectation,
 }
 
@@ -144,7 +149,7 @@ impl Expectations {
         let file: File = toml::from_str(&text)
             .map_err(|error| Error::Usage(format!("{}: {}", path.display(), error)))?;
         let mut deviations: Vec<Deviation> = Vec::new();
-        for Entry { rule, outcome, reason, link, when } in file.deviation {
+        for Entry { rule, outcome, reason, link, when, sometimes } in file.deviation {
             let line = line_at(&text, rule.span().start);
             let rule = rule.into_inner();
             let refuse = |what: &str| {
@@ -166,6 +171,7 @@ impl Expectations {
             deviations.push(Deviation {
                 rule,
                 line,
+                is_occasional: sometimes,
                 expectation: Expectation { outcome, reason, link },
             });
         }
@@ -182,9 +188,12 @@ impl Expectations {
     }
 
     /// What is expected of a rule with this outcome. A deviation that nobody has explained yet is
-    /// not expected; a pass is held against it all the same.
+    /// not expected; a pass is held against it all the same, unless it is known to be occasional.
     pub(super) fn expected(&self, rule: &str, outcome: &Outcome) -> Option<Expectation> {
-        let expectation = &self.of(rule)?.expectation;
+        let Deviation { expectation, is_occasional, .. } = self.of(rule)?;
+        if *is_occasional && *outcome == Outcome::Pass {
+            return None;
+        }
         let is_explained = expectation.reason.trim() != UNEXPLAINED;
         (is_explained || *outcome == Outcome::Pass).then(|| expectation.clone())
     }

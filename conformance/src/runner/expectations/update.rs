@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use reports::record::RuleResult;
+use reports::record::{Outcome, RuleResult};
 use semver::VersionReq;
 use toml_edit::{ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value, value};
 
@@ -120,9 +120,11 @@ fn fate(
     if !when.holds_here(&numbers(version)) {
         return Fate::Keep;
     }
+    let is_occasional = entry.get("sometimes").and_then(Item::as_bool).unwrap_or(false);
     match results.iter().find(|result| result.id == text("rule")) {
         None => Fate::Keep,
         Some(result) => match Kind::of(&result.outcome) {
+            None if result.outcome == Outcome::Pass && is_occasional => Fate::Keep,
             None => Fate::Remove,
             Some(kind) if kind.name() == text("outcome") => Fate::Keep,
             Some(kind) => Fate::Change(kind),
