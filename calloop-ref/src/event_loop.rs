@@ -210,6 +210,7 @@ impl<'l, Data> EventLoop<'l, Data> {
     fn wait(&mut self, timeout: Option<Duration>) -> Result<()> {
         // What is left from a dispatch that failed, or asked for by a hook, does not wait.
         let timeout = if self.batch.is_empty() { timeout } else { Some(Duration::ZERO) };
+        self.readdress_woken();
         let mut limit = Limit::new(timeout);
         loop {
             let timeout = self.time_to_wait(&mut limit);
@@ -221,6 +222,19 @@ impl<'l, Data> EventLoop<'l, Data> {
             }
             if self.collect() || limit.is_reached() {
                 return Ok(());
+            }
+        }
+    }
+
+    /// What was woken before a dispatch that failed is owed to the present registration of its
+    /// source: one that was enabled or updated since must not wait for one dispatch more.
+    #[inline]
+    fn readdress_woken(&mut self) {
+        for _ in 0..self.batch.woken.len() {
+            let Some((node, _)) = self.batch.woken.pop_front() else { return };
+            match node.token() {
+                Some(token) => self.batch.woken.push_back((node, token)),
+                None => node.put_back(),
             }
         }
     }
