@@ -5,7 +5,6 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Instant;
 
 use super::program::{Action, Answer, Future, Id, Kind, When};
@@ -75,7 +74,7 @@ impl<A: Adapter> Stage<A> {
             Action::Send(id) => slot(id).sender.is_some(),
             Action::Release(id) => slot(id).ping.is_some() || slot(id).sender.is_some(),
             Action::Spawn(id, _) => slot(id).spawn.is_some(),
-            Action::Open(id) => slot(id).gates.iter().any(|gate| !gate.is_open.get()),
+            Action::Open(id) => slot(id).gates.iter().any(|gate| !gate.is_open()),
             Action::Cancel(id) => slot(id).cancel.is_some(),
             Action::Raise => (0..slots.len()).any(|id| kind(id) == Kind::Signal && model.is_in(id)),
             Action::WakeUp => self.has(Capability::Wakeup),
@@ -207,19 +206,14 @@ impl<A: Adapter> Stage<A> {
 
     fn spawn(self: &Rc<Self>, id: Id, future: Future) -> Outcome {
         let Some(spawn) = self.slots.borrow()[id].spawn.clone() else { return Outcome::Failed };
-        let gate = Rc::new(Gate::default());
-        gate.is_open.set(future == Future::Ready);
+        let gate = Rc::new(Gate::new(future == Future::Ready));
         let task = self.slots.borrow()[id].gates.len() as u32;
         self.slots.borrow_mut()[id].gates.push(gate.clone());
         let (stage, alive) = (self.clone(), self.alive.clone());
         let boxed = poll_fn(move |context| {
             let _ = &alive;
             stage.polled(id, task);
-            if gate.is_open.get() {
-                return Poll::Ready(task);
-            }
-            gate.waker.replace(Some(context.waker().clone()));
-            Poll::Pending
+            gate.poll(context).map(|()| task)
         });
         if !spawn(Box::pin(boxed)) {
             self.slots.borrow_mut()[id].gates.pop();
@@ -231,13 +225,11 @@ impl<A: Adapter> Stage<A> {
 
     fn open(&self, id: Id) -> Outcome {
         let gates = self.slots.borrow()[id].gates.clone();
-        let Some(task) = gates.iter().position(|gate| !gate.is_open.get()) else {
+        let Some(task) = gates.iter().position(|gate| !gate.is_open()) else {
             return Outcome::Failed;
         };
-        gates[task].is_open.set(true);
         self.model.borrow_mut().opened(id, task as u32);
-        let waker = gates[task].waker.take();
-        waker.into_iter().for_each(std::task::Waker::wake);
+        gates[task].open();
         Outcome::Done
     }
 
@@ -385,8 +377,12 @@ fn outcome(result: Result<(), Failure>) -> Outcome {
     result.map_or(Outcome::Failed, |()| Outcome::Done)
 }
 
-/// To this thread, so that it has arrived when this returns.
-fn raise() -> Result<(), Failure> {
+/// Raises SIGUSR1 for this thread, so that it has arrived when this returns.
+///
+/// # Errors
+///
+/// What raise(3) answers.
+pub fn raise() -> Result<(), Failure> {
     nix::sys::signal::raise(nix::sys::signal::Signal::SIGUSR1)
         .map_err(|error| Failure::Io(error.into()))
 }

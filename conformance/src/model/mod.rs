@@ -13,6 +13,7 @@
 
 mod act;
 mod generate;
+mod print;
 mod program;
 mod shrink;
 mod slot;
@@ -25,8 +26,11 @@ use std::fmt;
 use crate::adapter::Adapter;
 use crate::rule::Deviation;
 
+pub use act::raise;
 pub use generate::generate;
 pub use program::{Action, Answer, Future, Id, Kind, Program, Source, Step, Turn, When};
+pub use slot::Gate;
+pub use stage::is_readable;
 
 /// How much was tried.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
@@ -95,6 +99,15 @@ pub fn replay<A: Adapter>(program: &Program) -> Option<Counterexample> {
             return Some(Counterexample { seed: 0, program, deviation, log });
         }
         tries += 1;
+    }
+}
+
+impl Counterexample {
+    /// A program in Rust that does the same with the adapter and prints what the loop does.
+    pub fn in_rust<A: Adapter>(&self) -> String {
+        let expected = format!("Expected: {}.", self.deviation.expected);
+        let actual = format!("Actual: {}.", self.deviation.actual);
+        print::in_rust::<A>(&self.program, &[&expected, &actual])
     }
 }
 

@@ -44,8 +44,8 @@ pub(super) fn shrink_by(
 /// The n-th way to make a program smaller; `None` if there are no more.
 type Pass = fn(&Program, usize) -> Option<Program>;
 
-const PASSES: [Pass; 6] =
-    [without_half, without_source, without_step, without_turn, without_action, simpler];
+const PASSES: [Pass; 7] =
+    [without_half, without_source, without_step, without_turn, without_action, hoisted, simpler];
 
 /// Without the steps of one part: halves, quarters and eighths.
 fn without_half(program: &Program, position: usize) -> Option<Program> {
@@ -103,15 +103,29 @@ fn without_turn(program: &Program, position: usize) -> Option<Program> {
 
 fn without_action(program: &Program, position: usize) -> Option<Program> {
     let mut smaller = program.clone();
+    take_action(&mut smaller, position)?;
+    Some(smaller)
+}
+
+/// Takes the n-th action out of the callbacks.
+fn take_action(program: &mut Program, position: usize) -> Option<Action> {
     let mut left = position;
-    for turn in smaller.sources.iter_mut().flat_map(|source| &mut source.turns) {
+    for turn in program.sources.iter_mut().flat_map(|source| &mut source.turns) {
         if left < turn.actions.len() {
-            turn.actions.remove(left);
-            return Some(smaller);
+            return Some(turn.actions.remove(left));
         }
         left -= turn.actions.len();
     }
     None
+}
+
+/// With an action of a callback done outside of it, at some point.
+fn hoisted(program: &Program, position: usize) -> Option<Program> {
+    let places = program.steps.len() + 1;
+    let mut simpler = program.clone();
+    let action = take_action(&mut simpler, position / places)?;
+    simpler.steps.insert(position % places, Step::Do(action));
+    Some(simpler)
 }
 
 /// With something replaced by the plainest of its kind.

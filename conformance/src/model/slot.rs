@@ -2,12 +2,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 
 use super::spec::Outcome;
 use crate::adapter::{Adapter, Refusal, Sender};
@@ -44,9 +44,49 @@ pub(super) type BoxedFuture = Pin<Box<dyn Future<Output = u32>>>;
 
 /// What a future waits for.
 #[derive(Default)]
-pub(super) struct Gate {
-    pub(super) is_open: Cell<bool>,
-    pub(super) waker: RefCell<Option<Waker>>,
+pub struct Gate {
+    is_open: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Gate {
+    /// One that is open or not.
+    pub fn new(is_open: bool) -> Self {
+        Gate { is_open: Cell::new(is_open), waker: RefCell::default() }
+    }
+
+    /// Whether it is open.
+    pub fn is_open(&self) -> bool {
+        self.is_open.get()
+    }
+
+    /// Opens it, and wakes the future that waits.
+    pub fn open(&self) {
+        self.is_open.set(true);
+        let waker = self.waker.take();
+        waker.into_iter().for_each(Waker::wake);
+    }
+
+    /// Resolves when it is open.
+    pub async fn passed(&self) {
+        poll_fn(|context| self.poll(context)).await;
+    }
+
+    /// The same, a poll at a time.
+    pub(super) fn poll(&self, context: &mut Context<'_>) -> Poll<()> {
+        if self.is_open.get() {
+            return Poll::Ready(());
+        }
+        // The waker that was there is dropped after the borrow has ended.
+        let _replaced = self.waker.replace(Some(context.waker().clone()));
+        Poll::Pending
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate").field("is_open", &self.is_open).finish_non_exhaustive()
+    }
 }
 
 /// A message.

@@ -244,11 +244,10 @@ impl<A: Adapter> Stage<A> {
             return;
         }
         self.note("look at the loop's own descriptor");
-        let readable = event_loop.as_fd().and_then(|fd| {
-            let mut fds = [PollFd::new(&fd, PollFlags::IN)];
-            Ok(poll(&mut fds, Some(&Timespec::default()))? > 0)
-        });
         let has_work = self.model.borrow().has_work(Instant::now());
+        // What there is to do may take a moment to show, on a busy machine.
+        let limit = if has_work { PATIENCE } else { Duration::ZERO };
+        let readable = event_loop.as_fd().map(|fd| is_readable_within(fd, limit));
         if has_work && !matches!(readable, Ok(true)) {
             let actual = format!("{readable:?}");
             self.model.borrow_mut().deviate("the loop's own descriptor to be readable", actual);
@@ -393,6 +392,17 @@ impl<A: Adapter> Stage<A> {
         };
         if is_able { answer } else { Answer::Go }
     }
+}
+
+/// Whether a descriptor is readable now.
+pub fn is_readable(fd: BorrowedFd<'_>) -> bool {
+    is_readable_within(fd, Duration::ZERO)
+}
+
+fn is_readable_within(fd: BorrowedFd<'_>, limit: Duration) -> bool {
+    let mut fds = [PollFd::new(&fd, PollFlags::IN)];
+    let limit = Timespec::try_from(limit).unwrap_or_default();
+    poll(&mut fds, Some(&limit)).is_ok_and(|ready| ready > 0)
 }
 
 fn text_of(payload: &(dyn Any + Send)) -> &str {

@@ -20,7 +20,7 @@ const PROGRAMS: Rule = Rule {
     why: "The other rules ask about one thing at a time. Programs change sources of all kinds from \
           inside each other's callbacks, in orders that nobody thought of.",
     source: "model-based testing, as in QuickCheck's state machines; the model is of the rules here",
-    check: "the program, which is as small as could be found: it stands under `printed`, with what happened",
+    check: "the program, which is as small as could be found: it stands under `printed`, in Rust",
     needs: &[Capability::OneWaitADispatch],
     alone: false,
 };
@@ -38,7 +38,7 @@ fn programs<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
         Err(counterexample) => {
             trace.mark(format_args!("this one deviates, here as small as could be found:"));
             counterexample.log.iter().for_each(|line| trace.mark(line));
-            anstream::eprintln!("{counterexample}");
+            anstream::eprintln!("{}", counterexample.in_rust::<A>());
             Err(counterexample.deviation)
         }
     }
