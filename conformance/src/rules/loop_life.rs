@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::fds::usual_mode;
 use super::kit::{FAR, Wire, has, insert_end, insert_once, insert_reader, open_descriptors};
-use crate::adapter::{Adapter, Capability, Ping, Sender, Spawn};
+use crate::adapter::{Adapter, Capability, Ping, Sender, Spawn, Stop};
 use crate::fixture::Fixture;
 use crate::rule::{Case, Check, Deviation, Level, Rule};
 use crate::trace::Trace;
@@ -126,8 +126,8 @@ fn descriptors<A: Adapter>(_: &mut Fixture<'_, A>) -> Check {
 const TWO_LOOPS: Rule = Rule {
     id: "LOOP-111",
     level: Level::Must,
-    sentence: "Two loops in one thread MUST be independent: neither calls, removes or drops what is \
-               the other's.",
+    sentence: "Two loops in one thread MUST be independent: neither calls, stops, removes or drops \
+               what is the other's.",
     why: "A program and a library in it each have their loop, and do not know of one another.",
     source: "polling, test multiple_pollers",
     check: "what of a loop is kept for the process or the thread, and whether names of sources \
@@ -158,6 +158,18 @@ fn two_loops<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
         "called: {}",
         marks.join(", ")
     );
+    if has::<A>(Capability::Stop) {
+        let (own, foreign) = (t.event_loop.stopper()?, other.stopper()?);
+        let mut iterations = 0;
+        t.event_loop.run(Some(Duration::ZERO), |_| {
+            foreign.stop();
+            iterations += 1;
+            if iterations == 3 {
+                own.stop();
+            }
+        })?;
+        ensure_eq!(iterations, 3, "iterations until the loop is stopped, not the other one");
+    }
     // The end of one, and the removal of the first source of one, leaves the other as it is.
     A::remove(&t.handle, my_source);
     let (again, _source) = insert_reader::<A>(&t.handle, t.marker("mine again"))?;

@@ -1,6 +1,7 @@
 //! A loop after a panic.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -36,10 +37,11 @@ const USABLE: Rule = Rule {
 };
 
 fn usable<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
-    let trace = t.trace();
+    let (trace, witness) = (t.trace(), Rc::new(()));
     let panicking = |name: &'static str| {
-        let trace = trace.clone();
+        let (trace, held) = (trace.clone(), witness.clone());
         move |_: &A::Handle| {
+            let _ = &held;
             trace.mark(name);
             panic_on_purpose()
         }
@@ -73,6 +75,8 @@ fn usable<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
         drop(A::insert_idle(&t.handle, panicking("panic of an idle callback"))?);
         expect_usable(t, "panic of an idle callback", None)?;
     }
+    let holders = Rc::strong_count(&witness) - 1;
+    ensure_eq!(holders, 0, "sources that panicked, were removed, and keep what they have captured");
     Ok(())
 }
 

@@ -41,18 +41,22 @@ const SLEEPS: Rule = Rule {
 
 fn sleeps<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     const SLEEP: Duration = Duration::from_millis(60);
-    const USED_MAX: Duration = Duration::from_millis(15);
+    /// As much as a loop that spins has on a busy machine; one that sleeps has a hundredth.
+    const USED_MAX: Duration = Duration::from_millis(2);
     let _kinds = insert_kinds::<A>(&t.handle)?;
     insert_once::<A>(&t.handle, FAR, t.marker("far timer"))?;
     // A loop may have to look at its sources once.
     for _ in 0..3 {
         t.poll()?;
     }
-    let before = processor_time();
-    let elapsed = t.dispatch(Some(SLEEP))?;
-    let used = processor_time().saturating_sub(before);
-    t.trial.trace.note(format_args!("{used:?} of processor time"));
-    ensure!(elapsed >= SLEEP, "one dispatch that lasts 60 ms", "it lasted {elapsed:?}");
+    let mut used = Duration::MAX;
+    for _ in 0..2 {
+        let before = processor_time();
+        let elapsed = t.dispatch(Some(SLEEP))?;
+        used = used.min(processor_time().saturating_sub(before));
+        t.trial.trace.note(format_args!("{used:?} of processor time at the least"));
+        ensure!(elapsed >= SLEEP, "one dispatch that lasts 60 ms", "it lasted {elapsed:?}");
+    }
     ensure!(used < USED_MAX, "next to no processor time in 60 ms", "{used:?} were used");
     Ok(())
 }
