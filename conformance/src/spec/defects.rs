@@ -48,6 +48,10 @@ pub const DEFECTS: &[Defect] = &[
     defect("REG-23", "`remove` panics if what it drops uses the handle of the loop."),
     defect("REG-24", "After a source with hooks failed to unregister, the next dispatch panics."),
     defect(
+        "REG-20",
+        "Removing a source that is long gone removes a stranger, once its slot was used 65 536 times.",
+    ),
+    defect(
         "REG-52",
         "After 65 536 reuses of its slot a token is valid again, and removes a stranger.",
     ),
