@@ -1,6 +1,5 @@
 //! Operations that a loop has or not.
 
-use std::io;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -58,7 +57,7 @@ const DESCRIPTORS: Rule = Rule {
 
 fn descriptors<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     let insert = |interest, mode| -> Result<A::Source, Failure> {
-        let (wire, fd) = Wire::new().map_err(io::Error::from)?;
+        let (wire, fd) = Wire::new()?;
         A::insert_fd(&t.handle, fd, interest, mode, move |_, _, _| {
             let _ = &wire;
             Next::Continue
