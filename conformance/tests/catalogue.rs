@@ -104,6 +104,29 @@ fn nothing_is_left_open() {
     assert_none(complaints);
 }
 
+/// The text of all files of a directory and those below.
+fn text_below(directory: &Path) -> String {
+    let entries = fs::read_dir(directory).expect("the directory is there");
+    let texts = entries.map(|entry| {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() { text_below(&path) } else { fs::read_to_string(path).expect("text") }
+    });
+    texts.collect()
+}
+
+/// A capability that no rule needs or asks for can be declared by mistake, and nothing tells.
+#[test]
+fn every_capability_matters_to_a_rule() {
+    let rules = text_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/rules"));
+    let matters = |capability: &&Capability| {
+        let name = format!("Capability::{capability:?}");
+        let mut after = rules.split(&name).skip(1);
+        after.any(|rest| !rest.starts_with(char::is_alphanumeric))
+    };
+    let idle: Vec<_> = Capability::ALL.iter().filter(|it| !matters(it)).collect();
+    assert!(idle.is_empty(), "no rule is about these: {idle:?}");
+}
+
 /// The rules that a loop is known not to keep.
 fn deviations(suite: &Suite) -> BTreeSet<String> {
     #[derive(serde::Deserialize)]
