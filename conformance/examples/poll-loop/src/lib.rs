@@ -13,7 +13,7 @@
 //! ```
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -288,27 +288,32 @@ impl Ping {
     /// Has it called.
     pub fn ping(&self) {
         let mut pinged = self.wake.pinged();
-        if pinged.insert(self.id) && pinged.len() == 1 {
+        if pinged.contains(&self.id) {
+            return;
+        }
+        pinged.push(self.id);
+        if pinged.len() == 1 {
             // A full socket wakes the loop just as well.
             let _ = (&self.wake.far).write(&[0]);
         }
     }
 }
 
-/// Which sources were pinged. While there are any, a byte lies in the socket that the loop polls.
+/// Which sources were pinged, the first first. While there are any, a byte lies in the socket that
+/// the loop polls.
 struct Wake {
-    pinged: Mutex<BTreeSet<Id>>,
+    pinged: Mutex<Vec<Id>>,
     near: UnixStream,
     far: UnixStream,
 }
 
 impl Wake {
-    fn pinged(&self) -> MutexGuard<'_, BTreeSet<Id>> {
+    fn pinged(&self) -> MutexGuard<'_, Vec<Id>> {
         self.pinged.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the sources and the byte in one step.
-    fn take(&self) -> io::Result<BTreeSet<Id>> {
+    fn take(&self) -> io::Result<Vec<Id>> {
         let mut pinged = self.pinged();
         (&self.near).read_exact(&mut [0])?;
         Ok(std::mem::take(&mut *pinged))
