@@ -26,11 +26,14 @@ pub(super) fn cases<A: Adapter>() -> Vec<Case> {
 pub(super) struct Tally {
     /// The number of the next message of each sender.
     next: Vec<usize>,
+    /// How many senders have sent their last.
+    finished: usize,
     /// A message that was not the next of its sender: who, which, and which was.
     wrong: Option<(usize, usize, usize)>,
 }
 
-pub(super) type Message = (usize, usize);
+/// Who sends, the number of the message, and whether it is the last.
+pub(super) type Message = (usize, usize, bool);
 
 impl Tally {
     pub(super) fn of(senders: usize) -> Rc<RefCell<Tally>> {
@@ -43,64 +46,86 @@ impl Tally {
     ) -> impl FnMut(&H, ChannelEvent<Message>) + use<H> {
         let tally = tally.clone();
         move |_, event| {
-            let ChannelEvent::Message((from, number)) = event else { return };
+            let ChannelEvent::Message((from, number, is_last)) = event else { return };
             let tally = &mut *tally.borrow_mut();
             let next = tally.next[from];
             if number != next {
                 tally.wrong.get_or_insert((from, number, next));
             }
             tally.next[from] += 1;
+            tally.finished += usize::from(is_last);
         }
+    }
+
+    fn received(&self) -> usize {
+        self.next.iter().sum()
     }
 }
 
-/// Has a thread for each sender of the tally send so many messages, and dispatches until all have
-/// arrived.
+/// Sends so many messages, less if that takes long, and returns how many; `None` if one came back.
+fn send_numbers(sender: &impl Sender<Message>, from: usize, messages: usize) -> Option<usize> {
+    const TIME: Duration = Duration::from_secs(1);
+    let start = Instant::now();
+    for number in 0.. {
+        let is_last = number + 1 >= messages || start.elapsed() > TIME;
+        sender.send((from, number, is_last)).ok()?;
+        if is_last {
+            return Some(number + 1);
+        }
+    }
+    None
+}
+
+/// Has a thread for each sender of the tally send so many messages, less if that takes long, and
+/// dispatches until all have arrived.
 pub(super) fn expect_all<A: Adapter>(
     t: &mut Fixture<'_, A>,
     sender: &impl Sender<Message>,
     tally: &RefCell<Tally>,
     messages: usize,
 ) -> Check {
+    /// Longer than a thread is kept from running, mostly.
+    const SPIN: Duration = Duration::from_millis(20);
     let senders = tally.borrow().next.len();
     let mut threads = Vec::new();
     for from in 0..senders {
         let sender = sender.clone();
-        threads.push(thread::spawn(move || {
-            (0..messages).all(|number| sender.send((from, number)).is_ok())
-        }));
+        threads.push(thread::spawn(move || send_numbers(&sender, from, messages)));
     }
     // As long as threads send, the loop has no reason to sleep so long.
     let limit = t.trial.limit(WAIT * 3);
-    let received = || tally.borrow().next.iter().sum::<usize>();
-    while received() < messages * senders {
-        // Now and then the loop does not sleep, and may be quicker than whoever wakes it.
-        for _ in 0..received() % 32 {
-            t.event_loop.dispatch(Some(Duration::ZERO))?;
+    let mut is_awake = false;
+    while tally.borrow().finished < senders {
+        let (start, before) = (Instant::now(), tally.borrow().received());
+        is_awake = !is_awake;
+        if is_awake {
+            // A loop that does not sleep may be quicker than whoever wakes it.
+            while tally.borrow().received() == before && start.elapsed() < SPIN {
+                t.event_loop.dispatch(Some(Duration::ZERO))?;
+            }
+            continue;
         }
-        if received() == messages * senders {
-            break;
-        }
-        let start = Instant::now();
         t.event_loop.dispatch(Some(limit))?;
         let elapsed = start.elapsed();
         ensure!(
             elapsed < limit,
-            format_args!("{messages} messages from each of {senders} threads"),
+            format_args!("each message of {senders} threads to be delivered"),
             "the loop slept for {elapsed:?} after {:?} messages, though threads send",
             tally.borrow().next
         );
     }
+    let mut sent = Vec::new();
     for thread in threads {
-        let taken = result_of(t, "a thread that sends", thread)?;
-        ensure!(taken, "each message to be taken", "one came back");
+        sent.push(result_of(t, "a thread that sends", thread)?);
     }
     t.expect_sleep()?;
     let tally = tally.borrow();
     if let Some((from, number, next)) = tally.wrong {
         ensure_eq!(number, next, "next message of sender {from}");
     }
-    ensure_eq!(tally.next, vec![messages; senders], "messages of each sender");
+    let received: Vec<_> = tally.next.iter().copied().map(Some).collect();
+    ensure_eq!(received, sent, "messages of each sender");
+    t.trial.trace.note(format_args!("{:?} messages of as many senders", tally.next));
     Ok(())
 }
 

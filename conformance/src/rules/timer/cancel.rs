@@ -50,7 +50,7 @@ fn removed<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
         }
         A::remove(&t.handle, source);
         removed.set(true);
-        let limit = Duration::from_millis(25);
+        let limit = Duration::from_millis(50);
         let elapsed = t.dispatch(Some(limit))?;
         removed.set(false);
         t.expect_marks::<&str>(&[])?;

@@ -192,7 +192,7 @@ fn disabled<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
         let timer = mark_after(t, Duration::from_millis(3), "over")?;
         A::disable(&t.handle, &timer)?;
         over.push(timer);
-        let limit = Duration::from_millis(20);
+        let limit = Duration::from_millis(50);
         let elapsed = t.dispatch(Some(limit))?;
         t.expect_marks::<&str>(&[])?;
         ensure!(

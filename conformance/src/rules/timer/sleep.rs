@@ -61,7 +61,7 @@ const DROPPED: Rule = Rule {
 };
 
 fn dropped<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
-    let (delay, limit) = (Duration::from_millis(3), Duration::from_millis(30));
+    let (delay, limit) = (Duration::from_millis(3), Duration::from_millis(50));
     // Twice, because a busy machine may make up for a wait that ends early.
     for polled in [false, true, false, true] {
         let sleep = A::sleep(&t.handle, delay)?;
