@@ -36,6 +36,7 @@
 pub mod engine;
 pub mod meters;
 mod outcome;
+pub mod paired;
 mod processors;
 mod quick;
 pub mod raw;

@@ -1,17 +1,15 @@
-//! The paired runner: engines take turns on each workload, so that what disturbs the machine
-//! disturbs all of them alike.
+//! The wall clock of every engine on each workload, in turns.
 
 use std::ops::ControlFlow;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use reports::record::Measurement;
+use reports::record::{Measurement, Missing, Ratio};
 
 use crate::engine::Bench;
 use crate::meters::Meter;
 use crate::outcome::{Faulty, Obstacle, Outcome, Progress};
+use crate::paired::{Contender, block};
 use crate::tally::Fault;
-use crate::timing;
-use crate::workload::Run;
 
 /// How long a benchmark is given to do a few operations before it counts as stuck.
 const CHECK_LIMIT: Duration = Duration::from_secs(60);
@@ -22,10 +20,9 @@ const CHECK_OPERATIONS: u64 = 2;
 /// How much is measured.
 #[derive(Copy, Clone, Debug)]
 pub struct Settings {
-    /// How often the engines take turns at least. In each round every engine has two, the second
-    /// in the opposite order.
+    /// How many blocks there are at least. In each, every engine is prepared anew and has six turns.
     pub rounds: usize,
-    /// How long they take turns at least, for each workload.
+    /// How long the blocks take at least, for each workload.
     pub workload: Duration,
     /// How long a sample shall take. Short, most samples of a busy machine are undisturbed.
     pub sample: Duration,
@@ -36,7 +33,7 @@ impl Default for Settings {
         Settings {
             rounds: 7,
             workload: Duration::from_millis(750),
-            sample: Duration::from_millis(2),
+            sample: Duration::from_millis(1),
         }
     }
 }
@@ -58,40 +55,72 @@ pub fn quick(
     let mut outcome = Outcome::default();
     let rows = rows(benches);
     for (done, (workload, row)) in rows.iter().enumerate() {
-        if progress(Progress { what: workload, done, total: rows.len() }).is_break() {
+        let mut is_over =
+            || progress(Progress { what: workload, done, total: rows.len() }).is_break();
+        if is_over() {
             outcome.is_interrupted = true;
             break;
         }
-        let mut contenders = Vec::new();
-        for bench in row {
-            match Contender::prepare(bench, settings.sample) {
-                Ok(contender) => contenders.push(contender),
-                Err(Obstacle::Missing(missing) | Obstacle::NotHere(missing)) => {
-                    outcome.missing.push(missing)
-                }
-                Err(Obstacle::Fault(fault)) => return Err(faulty(bench, fault)),
+        match measure(row, settings, &mut outcome.missing) {
+            Ok(measurements) => outcome.measurements.extend(measurements),
+            // An interruption may have ended a wait before its event came.
+            Err(_) if is_over() => {
+                outcome.is_interrupted = true;
+                break;
             }
+            Err(faulty) => return Err(faulty),
         }
-        take_turns(&mut contenders, settings)?;
-        outcome.measurements.extend(contenders.into_iter().map(Contender::measurement));
     }
     Ok(outcome)
 }
 
-fn take_turns(contenders: &mut [Contender<'_>], settings: &Settings) -> Result<(), Faulty> {
-    let mut rounds = 0;
-    let mut elapsed = Duration::ZERO;
-    while !contenders.is_empty() && (rounds < settings.rounds || elapsed < settings.workload) {
-        for contender in contenders.iter_mut() {
-            elapsed += contender.sample()?;
+/// Measures one workload on its engines.
+fn measure(
+    row: &[&Bench],
+    settings: &Settings,
+    missing: &mut Vec<Missing>,
+) -> Result<Vec<Measurement>, Faulty> {
+    let mut contenders = Vec::new();
+    for bench in row {
+        match prepare(bench, settings.sample) {
+            Ok(contender) => contenders.push(contender),
+            Err(Obstacle::Missing(gap) | Obstacle::NotHere(gap)) => missing.push(gap),
+            Err(Obstacle::Fault(fault)) => return Err(faulty(bench, fault)),
         }
-        // And back again: a drift of the machine favours nobody.
-        for contender in contenders.iter_mut().rev() {
-            elapsed += contender.sample()?;
-        }
-        rounds += 1;
     }
-    Ok(())
+    // The floor once more: how it compares with itself is the noise.
+    let floor = contenders.iter().position(|contender| contender.bench.is_floor);
+    let mut has_control = floor.is_some();
+    if let Some(floor) = floor {
+        contenders.push(contenders[floor].again());
+    }
+    let start = Instant::now();
+    let mut blocks = 0;
+    while !contenders.is_empty()
+        && (blocks < settings.rounds || start.elapsed() < settings.workload)
+    {
+        let Err((at, fault)) = block(&mut contenders, blocks) else {
+            blocks += 1;
+            continue;
+        };
+        let bench = contenders[at].bench;
+        match Obstacle::of(bench, fault) {
+            Obstacle::Fault(fault) => return Err(faulty(bench, fault)),
+            // All at once they are too many: the last goes, first of all the control.
+            Obstacle::Missing(_) | Obstacle::NotHere(_) if has_control => {
+                contenders.pop();
+                has_control = false;
+            }
+            Obstacle::Missing(gap) | Obstacle::NotHere(gap) => {
+                let last = contenders.pop().map(|last| last.bench.to_string());
+                missing.push(Missing { what: last.unwrap_or_default(), ..gap });
+            }
+        }
+    }
+    let control = has_control.then(|| contenders.pop()).flatten();
+    let ratio =
+        |contender: &Contender<'_>| Some(contender.ratio(&contenders[floor?], control.as_ref()?));
+    Ok(contenders.iter().map(|contender| measurement(contender, ratio(contender))).collect())
 }
 
 /// The benchmarks by workload, in their first one's order.
@@ -111,46 +140,27 @@ fn faulty(bench: &Bench, fault: Fault) -> Faulty {
     Faulty { bench: bench.to_string(), fault }
 }
 
-/// A benchmark that takes part in a row.
-struct Contender<'a> {
-    bench: &'a Bench,
-    run: Run,
-    operations: u64,
-    /// Nanoseconds a unit.
-    samples: Vec<f64>,
+fn prepare(bench: &Bench, sample: Duration) -> Result<Contender<'_>, Obstacle> {
+    if let Some(missing) = bench.missing_capability() {
+        return Err(Obstacle::Missing(missing));
+    }
+    let checked = bench.check(CHECK_OPERATIONS, CHECK_LIMIT);
+    let contender = checked.and_then(|()| Contender::new(bench, sample));
+    contender.map_err(|fault| Obstacle::of(bench, fault))
 }
 
-impl<'a> Contender<'a> {
-    fn prepare(bench: &'a Bench, sample: Duration) -> Result<Self, Obstacle> {
-        if let Some(missing) = bench.missing_capability() {
-            return Err(Obstacle::Missing(missing));
-        }
-        bench.check(CHECK_OPERATIONS, CHECK_LIMIT).map_err(|fault| Obstacle::of(bench, fault))?;
-        let mut run = bench.prepare().map_err(|fault| Obstacle::of(bench, fault))?;
-        let operations = timing::operations_for(sample, &mut run)?;
-        Ok(Contender { bench, run, operations, samples: Vec::new() })
-    }
-
-    fn sample(&mut self) -> Result<Duration, Faulty> {
-        let elapsed = timing::sample(&mut self.run, self.operations)
-            .map_err(|fault| faulty(self.bench, fault))?;
-        let units = self.operations * self.bench.spec.units;
-        self.samples.push(elapsed.as_nanos() as f64 / units as f64);
-        Ok(elapsed)
-    }
-
-    fn measurement(self) -> Measurement {
-        let spec = &self.bench.spec;
-        Measurement {
-            workload: spec.name.to_string(),
-            parameters: spec.parameters.clone(),
-            engine: self.bench.engine.clone(),
-            is_floor: self.bench.is_floor,
-            meter: Meter::Wall.to_string(),
-            unit: "ns".to_string(),
-            per: spec.per.to_string(),
-            samples: self.samples,
-            ..Measurement::default()
-        }
+fn measurement(contender: &Contender<'_>, ratio: Option<Ratio>) -> Measurement {
+    let bench = contender.bench;
+    Measurement {
+        workload: bench.spec.name.to_string(),
+        parameters: bench.spec.parameters.clone(),
+        engine: bench.engine.clone(),
+        is_floor: bench.is_floor,
+        meter: Meter::Wall.to_string(),
+        unit: "ns".to_string(),
+        per: bench.spec.per.to_string(),
+        samples: contender.samples.clone(),
+        ratio,
+        ..Measurement::default()
     }
 }

@@ -27,6 +27,8 @@ pub struct Spec {
     pub needs: &'static [Capability],
     /// What the floor is made of.
     pub floor: Subject,
+    /// Whether it is left out of a short run by a meter that takes long for it.
+    pub is_large: bool,
     /// Whether every run does the same, so that it can be counted.
     pub repeats: Repeats,
     /// System calls that an operation makes in place of the world outside, with their number or

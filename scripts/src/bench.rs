@@ -1,17 +1,23 @@
 //! `suite bench`: what an event costs on each loop, as a multiple of the floor.
 
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use benches::{Settings, builtin, quick, select};
-use clap::Args;
+use benches::{Meter, Outcome, Program, Progress, Settings, builtin, exact, quick, select};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, ValueEnum};
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use reports::ratio::{self, Row};
-use reports::record::{Record, Subject};
+use reports::record::{Measurement, Record, Subject};
 use reports::store;
+use signal_hook::consts::SIGINT;
 
 /// What to measure.
 #[derive(Args, Debug, Default)]
@@ -24,9 +30,68 @@ pub(crate) struct Bench {
     #[arg(long = "engine", value_name = "ENGINE")]
     engines: Vec<String>,
 
+    /// Only with this meter; may be repeated
+    #[arg(long = "meter", value_name = "METER", value_parser = meter())]
+    meters: Vec<Meter>,
+
+    /// How much time to take for the wall clock
+    #[arg(long, value_enum, default_value_t)]
+    profile: Profile,
+
     /// Write the measurements as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+}
+
+#[derive(Copy, Clone, Debug, Default, ValueEnum)]
+enum Profile {
+    /// A minute or so
+    #[default]
+    Quick,
+    /// Some minutes, for narrower intervals
+    Full,
+}
+
+impl Profile {
+    fn settings(self) -> Settings {
+        match self {
+            Profile::Quick => Settings {
+                workload: Duration::from_millis(300),
+                sample: Duration::from_micros(500),
+                ..Settings::default()
+            },
+            Profile::Full => {
+                Settings { rounds: 25, workload: Duration::from_secs(5), ..Settings::default() }
+            }
+        }
+    }
+}
+
+impl Profile {
+    /// What it measures with this meter.
+    fn of(self, meter: Meter, benches: &[benches::Bench]) -> Vec<benches::Bench> {
+        let is_too_long = |bench: &benches::Bench| {
+            matches!((self, meter), (Profile::Quick, Meter::Instructions)) && bench.spec.is_large
+        };
+        benches.iter().filter(|bench| !is_too_long(bench)).cloned().collect()
+    }
+}
+
+fn meter() -> impl TypedValueParser<Value = Meter> {
+    let is_known = "it is one of the possible values";
+    PossibleValuesParser::new(Meter::ALL.map(Meter::name))
+        .map(move |name| name.parse().expect(is_known))
+}
+
+/// The exit code of a run that was interrupted.
+pub(crate) const INTERRUPTED: u8 = 130;
+
+/// Whether the whole was measured.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    Whole,
+    /// As far as it came before somebody interrupted it.
+    Part,
 }
 
 impl Bench {
@@ -36,42 +101,108 @@ impl Bench {
             store::check_writable(path)?;
         }
         let mut record = Record::begin(env!("CARGO_PKG_VERSION"));
-        self.measure(&mut record)?;
+        let extent = self.measure(&mut record)?;
         if let Some(path) = &self.json {
             record.write(path)?;
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(match extent {
+            Extent::Whole => ExitCode::SUCCESS,
+            Extent::Part => INTERRUPTED.into(),
+        })
     }
 
     /// Adds the measurements to a record and prints them.
-    pub(crate) fn measure(&self, record: &mut Record) -> Result<()> {
+    pub(crate) fn measure(&self, record: &mut Record) -> Result<Extent> {
         let benches = select(builtin(), &self.workloads, &self.engines)?;
-        let bar = ProgressBar::new(0);
-        let template = "{elapsed_precise} {bar:40} {pos}/{len} {msg}";
-        bar.set_style(ProgressStyle::with_template(template).expect("the template is right"));
-        // No ticking: a second thread would make the system calls that are measured dearer.
-        let outcome = quick(&benches, &Settings::default(), |progress| {
-            bar.set_length(progress.total as u64);
-            bar.set_position(progress.done as u64);
-            bar.set_message(progress.what.to_string());
-            if bar.is_hidden() {
-                eprintln!("measuring {}/{} {}", progress.done + 1, progress.total, progress.what);
+        let program = Program::this().context("where is this program?")?;
+        let is_interrupted = interruption()?;
+        let all = Meter::ALL.to_vec();
+        let meters = if self.meters.is_empty() { &all } else { &self.meters };
+        let mut extent = Extent::Whole;
+        for &meter in meters {
+            let bar = Bar::new(meter);
+            let progress = |progress: Progress<'_>| {
+                bar.show(progress);
+                match is_interrupted.load(Ordering::Relaxed) {
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
+                }
+            };
+            let outcome = match meter {
+                Meter::Wall => quick(&benches, &self.profile.settings(), progress),
+                _ => exact(&self.profile.of(meter, &benches), meter, &program, progress),
+            };
+            bar.bar.finish_and_clear();
+            let outcome = outcome.context("a loop did not do what the workload asks for")?;
+            let Outcome { measurements, missing, is_interrupted } = outcome;
+            record.measurements.extend(measurements);
+            record.missing.extend(missing);
+            if is_interrupted {
+                extent = Extent::Part;
+                break;
             }
-            ControlFlow::Continue(())
-        });
-        bar.finish_and_clear();
-        let outcome = outcome.context("a loop did not do what the workload asks for")?;
-        record.measurements.extend(outcome.measurements);
-        record.missing.extend(outcome.missing);
-        print(record)
+        }
+        print(record)?;
+        if extent == Extent::Part {
+            eprintln!("interrupted: what was measured until then is kept");
+        }
+        Ok(extent)
     }
 }
 
-/// The table of workloads and loops.
-fn print(record: &Record) -> Result<()> {
-    use std::io::Write;
+/// Becomes true when somebody interrupts the run; who does so twice ends it.
+fn interruption() -> Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register_conditional_default(SIGINT, flag.clone())?;
+    signal_hook::flag::register(SIGINT, flag.clone())?;
+    Ok(flag)
+}
 
-    let rows = ratio::rows(&record.measurements);
+/// How far a meter has come.
+struct Bar {
+    meter: Meter,
+    bar: ProgressBar,
+}
+
+impl Bar {
+    /// It does not tick: a second thread would make the system calls that are measured dearer.
+    fn new(meter: Meter) -> Self {
+        let bar = ProgressBar::new(0);
+        let template = "{elapsed_precise} {bar:40} {pos}/{len} {msg}";
+        bar.set_style(ProgressStyle::with_template(template).expect("the template is right"));
+        Bar { meter, bar }
+    }
+
+    fn show(&self, Progress { what, done, total }: Progress<'_>) {
+        self.bar.set_length(total as u64);
+        self.bar.set_position(done as u64);
+        self.bar.set_message(format!("{} of {what}", self.meter));
+        if self.bar.is_hidden() {
+            eprintln!("{}: {}/{total} {what}", self.meter, done + 1);
+        }
+    }
+}
+
+/// A table of workloads and engines for each meter.
+fn print(record: &Record) -> Result<()> {
+    let mut out = anstream::stdout().lock();
+    for meter in Meter::ALL {
+        let of_meter = record.measurements.iter().filter(|it| it.meter == meter.name());
+        let measurements: Vec<Measurement> = of_meter.cloned().collect();
+        if !measurements.is_empty() {
+            let what = if meter == Meter::Wall { "medians" } else { "exact" };
+            writeln!(out, "\n{meter}, {what}, and how many times the floor's")?;
+            writeln!(out, "{}", table(&measurements))?;
+        }
+    }
+    for missing in &record.missing {
+        writeln!(out, "not measured: {}: {}; {}", missing.what, missing.why, missing.mend)?;
+    }
+    Ok(out.flush()?)
+}
+
+fn table(measurements: &[Measurement]) -> Table {
+    let rows = ratio::rows(measurements);
     let engines = ratio::engines(&rows);
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
@@ -79,7 +210,7 @@ fn print(record: &Record) -> Result<()> {
     table.set_header(["workload", "unit", "floor"].map(String::from).into_iter().chain(names));
     for row in &rows {
         let floor = row.floor.map_or_else(String::new, figure);
-        let cells = engines.iter().map(|engine| cell(row, engine));
+        let cells = engines.iter().map(|engine| cell(measurements, row, engine));
         let workload = format!("{} {}", row.workload, row.parameters);
         table.add_row([workload, row.unit.clone(), floor].into_iter().chain(cells));
     }
@@ -87,24 +218,30 @@ fn print(record: &Record) -> Result<()> {
         let column = table.column_mut(column).expect("the table has these columns");
         column.set_cell_alignment(CellAlignment::Right);
     }
-    let mut out = anstream::stdout().lock();
-    writeln!(out, "\nmedian, and how many times the floor's\n{table}")?;
-    for missing in &record.missing {
-        writeln!(out, "not measured: {}: {}; {}", missing.what, missing.why, missing.mend)?;
-    }
-    Ok(out.flush()?)
+    table
 }
 
-fn cell(row: &Row<'_>, engine: &Subject) -> String {
-    match (row.values.get(engine), row.ratio(engine)) {
-        (Some(value), Some(ratio)) => format!("{} {ratio:6.2}×", figure(*value)),
-        (Some(value), None) => figure(*value),
-        (None, _) => String::new(),
+fn cell(measurements: &[Measurement], row: &Row<'_>, engine: &Subject) -> String {
+    let is_it = |it: &&Measurement| {
+        (it.workload.as_str(), it.parameters.as_str()) == (row.workload, row.parameters)
+            && it.engine == *engine
+    };
+    let paired = measurements.iter().find(is_it).and_then(|measurement| measurement.ratio);
+    match (row.values.get(engine), paired, row.ratio(engine)) {
+        // With as much as chance may add or take away.
+        (Some(value), Some(ratio), _) => {
+            let reach = (ratio.high / ratio.low).sqrt() - 1.0;
+            let percent = 100.0 * reach.max(ratio.noise);
+            format!("{} {:6.2}× ±{percent:.0} %", figure(*value), ratio.value)
+        }
+        (Some(value), None, Some(ratio)) => format!("{} {ratio:6.2}×", figure(*value)),
+        (Some(value), None, None) => figure(*value),
+        (None, ..) => String::new(),
     }
 }
 
-/// A number with at least three figures.
+/// A number with at least three figures, or whole.
 fn figure(value: f64) -> String {
-    let decimals = if value >= 100.0 { 0 } else { 1 };
+    let decimals = if value >= 100.0 || value.fract() == 0.0 { 0 } else { 1 };
     format!("{value:.decimals$}")
 }

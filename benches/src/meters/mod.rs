@@ -10,6 +10,8 @@ use std::fmt;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::str::FromStr;
+use std::thread;
 use std::time::Duration;
 
 use conformance::adapter::Failure;
@@ -52,6 +54,15 @@ impl Meter {
             Meter::SystemCalls => "system-calls",
             Meter::Allocations => "allocations",
         }
+    }
+}
+
+impl FromStr for Meter {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let meter = Meter::ALL.into_iter().find(|meter| meter.name() == name);
+        meter.ok_or_else(|| format!("there is no meter `{name}`"))
     }
 }
 
@@ -98,27 +109,58 @@ pub fn exact(
 ) -> Result<Outcome, Faulty> {
     let mut outcome = Outcome::default();
     let benches: Vec<&Bench> = benches.iter().filter(|bench| repeats(bench, meter)).collect();
-    for (done, bench) in benches.iter().enumerate() {
-        let name = bench.to_string();
-        if progress(Progress { what: &name, done, total: benches.len() }).is_break() {
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    for (number, group) in benches.chunks(processors).enumerate() {
+        let what = group[0].to_string();
+        let done = number * processors;
+        let mut is_over =
+            || progress(Progress { what: &what, done, total: benches.len() }).is_break();
+        if is_over() {
             outcome.is_interrupted = true;
             break;
         }
-        let measured = match bench.missing_capability() {
-            Some(missing) => Err(Obstacle::Missing(missing)),
-            None => measure(bench, meter, program),
-        };
-        match measured {
-            Ok(measurement) => outcome.measurements.push(measurement),
-            Err(Obstacle::Missing(missing)) => outcome.missing.push(missing),
-            Err(Obstacle::NotHere(missing)) => {
-                outcome.missing.push(missing);
-                break;
+        for (bench, measured) in group.iter().zip(together(group, meter, program)) {
+            match measured {
+                Ok(measurement) => outcome.measurements.push(measurement),
+                Err(Obstacle::Missing(missing)) => outcome.missing.push(missing),
+                Err(Obstacle::NotHere(missing)) => {
+                    outcome.missing.push(missing);
+                    return Ok(outcome);
+                }
+                // An interruption may have been for the process, too.
+                Err(Obstacle::Fault(_)) if is_over() => {
+                    outcome.is_interrupted = true;
+                    return Ok(outcome);
+                }
+                Err(Obstacle::Fault(fault)) => {
+                    return Err(Faulty { bench: bench.to_string(), fault });
+                }
             }
-            Err(Obstacle::Fault(fault)) => return Err(Faulty { bench: name, fault }),
         }
     }
     Ok(outcome)
+}
+
+/// Measures these side by side: what is counted does not depend on how fast it is done.
+fn together(
+    benches: &[&Bench],
+    meter: Meter,
+    program: &Program,
+) -> Vec<Result<Measurement, Obstacle>> {
+    thread::scope(|scope| {
+        let mut threads = Vec::new();
+        for &bench in benches {
+            threads.push(scope.spawn(move || match bench.missing_capability() {
+                Some(missing) => Err(Obstacle::Missing(missing)),
+                None => measure(bench, meter, program),
+            }));
+        }
+        let outcomes = threads.into_iter().map(|thread| match thread.join() {
+            Ok(measured) => measured,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        outcomes.collect()
+    })
 }
 
 /// Whether what this meter tells is the same in every run.
@@ -178,12 +220,17 @@ fn system_calls(bench: &Bench, program: &Program) -> Result<Vec<Part>, Obstacle>
         let own = bench.spec.uncounted.iter().find(|(call, _)| *call == name);
         let own = own.map_or(0, |(_, times)| *times);
         // All of them are the workload's own if their number is not known.
-        let value =
-            if own == u64::MAX { 0.0 } else { count as f64 / operations as f64 - own as f64 };
+        if own == u64::MAX || OF_THE_ALLOCATOR.contains(&name.as_str()) {
+            return None;
+        }
+        let value = count as f64 / operations as f64 - own as f64;
         (value != 0.0).then_some(Part { name, value })
     };
     Ok(calls.into_iter().filter_map(part).collect())
 }
+
+/// By these the allocator gets and gives back memory: when, depends on where the kernel has put it.
+const OF_THE_ALLOCATOR: [&str; 5] = ["brk", "madvise", "mmap", "mprotect", "munmap"];
 
 /// Those calls that are counted for this benchmark.
 fn counted(bench: &Bench, counts: Counts) -> Calls {

@@ -45,6 +45,7 @@ impl Workload for TimerChurn {
             events: 1,
             needs: &[],
             floor: std_floor("std-binary-heap"),
+            is_large: self.live > 10_000,
             repeats: Repeats::ButForTheClock,
             ..Spec::default()
         }

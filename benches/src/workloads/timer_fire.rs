@@ -38,6 +38,7 @@ impl Workload for TimerFire {
             events: self.timers,
             needs: &[Capability::Deadlines, Capability::SubMillisecondTimers],
             floor: std_floor("std-binary-heap"),
+            is_large: self.timers > 10_000,
             repeats: Repeats::ButForTheClock,
             ..Spec::default()
         }

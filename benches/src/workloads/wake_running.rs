@@ -68,6 +68,7 @@ impl Workload for WakeRunning {
             repeats: Repeats::ButForInstructions,
             uncounted: WAITING,
             is_one_sided: true,
+            ..Spec::default()
         }
     }
 

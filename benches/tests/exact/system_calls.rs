@@ -105,8 +105,7 @@ fn are_the_same_in_a_second_run() -> Result<(), Failed> {
     Ok(())
 }
 
-/// What prepares a process does not always cancel out for these: where the kernel puts memory is
-/// chance, and the allocator gives back what it cannot use.
+/// The meter does not count these.
 const OF_THE_ALLOCATOR: [&str; 5] = ["brk", "madvise", "mmap", "mprotect", "munmap"];
 
 fn agree_with_strace() -> Result<(), Failed> {

@@ -10,7 +10,7 @@ pub(crate) const SETTINGS: Settings =
     Settings { rounds: 3, workload: Duration::ZERO, sample: Duration::from_micros(200) };
 
 #[test]
-fn it_measures_each_engine_twice_a_round_and_tells_how_far_it_is() {
+fn it_measures_each_engine_six_times_a_block_and_tells_how_far_it_is() {
     let benches = select(builtin(), &["ready/ready=1", "idle"], &[]).expect("these exist");
     let mut seen = Vec::new();
     let outcome = quick(&benches, &SETTINGS, |progress| {
@@ -40,7 +40,10 @@ fn it_measures_each_engine_twice_a_round_and_tells_how_far_it_is() {
     for measurement in &outcome.measurements {
         assert_eq!(measurement.is_floor, measurement.engine.name == "epoll");
         assert_eq!((measurement.meter.as_str(), measurement.unit.as_str()), ("wall", "ns"));
-        assert_eq!(measurement.samples.len(), 6);
+        assert_eq!(measurement.samples.len(), 18);
+        let ratio = measurement.ratio.expect("the row has a floor");
+        assert!(ratio.low <= ratio.value && ratio.value <= ratio.high && ratio.noise > 0.0);
+        assert_eq!(measurement.is_floor, ratio.value == 1.0, "{ratio:?}");
         assert!(measurement.samples.iter().all(|sample| *sample > 0.0));
     }
     assert!(outcome.missing.is_empty());
