@@ -87,7 +87,7 @@ impl Step {
         let commands = match (self.plan)()? {
             Plan::Run(commands) => commands,
             Plan::Lacks(lack) => {
-                println!("  not run: {} is missing; {}", lack.tools, lack.mend);
+                println!("  not run: it needs {}; {}", lack.tools, lack.mend);
                 if lack.is_installed_by_ci && std::env::var("CI").is_ok_and(|ci| ci == "true") {
                     eprintln!("\nthe step {} has to run in CI", self.name);
                     return Ok(None);
@@ -116,7 +116,7 @@ fn summarize(outcomes: &[(&str, Outcome)]) {
                 println!("{name:12} {:4} s", elapsed.as_secs());
                 total += *elapsed;
             }
-            Outcome::NotRun(lack) => println!("{name:12} not run: {} is missing", lack.tools),
+            Outcome::NotRun(lack) => println!("{name:12} not run: it needs {}", lack.tools),
         }
     }
     println!("{:12} {:4} s", "in all", total.as_secs());

@@ -125,7 +125,7 @@ fn sanitize() -> Result<Plan> {
     let Some(mut tests) = cargo_of("nightly") else {
         return Ok(Plan::Lacks(Lack {
             tools: "a nightly compiler".to_owned(),
-            mend: "`rustup toolchain install nightly` brings it".to_owned(),
+            mend: "`rustup toolchain install nightly` brings that".to_owned(),
             is_installed_by_ci: false,
         }));
     };
@@ -153,7 +153,7 @@ fn targets() -> Result<Plan> {
             tools: "a compiler with the source of the standard library".to_owned(),
             mend:
                 "`apt-get install rustc-web cargo-web rust-web-src` (Debian) or `rustup component \
-                   add rust-src` brings it"
+                   add rust-src` brings that"
                     .to_owned(),
             is_installed_by_ci: true,
         }));
@@ -246,7 +246,7 @@ fn downstream() -> Result<Plan> {
     }
     Ok(Plan::Lacks(Lack {
         tools: missing.join(", "),
-        mend: format!("`apt-get install {}` brings it", missing.join(" ")),
+        mend: format!("`apt-get install {}` brings that", missing.join(" ")),
         is_installed_by_ci: true,
     }))
 }
