@@ -9,6 +9,7 @@ mod ci;
 mod gate;
 mod merge;
 mod metadata;
+mod model;
 mod report;
 
 use std::path::Path;
@@ -32,6 +33,7 @@ use reports::merge::MergeError;
                                                      two loops side by side
   cargo suite conformance --list                     the rules
   cargo suite bench --workload ping                  one workload on every loop
+  cargo suite model --loop calloop-ref --time 10m    programs made at random
   cargo suite merge part-1.json part-2.json          one record of the parts of a run
   cargo suite report target/suite/record.json        the page for a record
   cargo suite gate base.json head.json               whether a change made anything worse
@@ -48,6 +50,8 @@ enum Command {
     Conformance(Box<Options>),
     /// Measure what an event costs on each loop
     Bench(bench::Bench),
+    /// Perform programs made at random, judged by a model of the specification
+    Model(model::Model),
     /// Put records together, such as the parts of a run that was split
     Merge(merge::Merge),
     /// Make the page that shows a record
@@ -84,6 +88,7 @@ fn main() -> ExitCode {
             return runner::execute(&suites, &options, CONFORMANCE);
         }
         Some(Command::Bench(bench)) => bench.run(),
+        Some(Command::Model(model)) => model.run(&suites),
         Some(Command::Merge(merge)) => merge.run(),
         Some(Command::Report(report)) => report.run(),
         Some(Command::Gate(gate)) => gate.run(),

@@ -248,7 +248,7 @@ impl<A: Adapter> Stage<A> {
                 slot.source = Some(source);
                 Ok(())
             }
-            Kind::Channel(bound) => self.insert_channel(handle, captured, bound),
+            Kind::Channel { bound } => self.insert_channel(handle, captured, bound),
             Kind::Timer(when) => self.insert_timer(handle, captured, when),
             Kind::Idle => {
                 let idle = A::insert_idle(handle, move |handle| {
@@ -400,9 +400,9 @@ pub(super) fn supports(capabilities: crate::adapter::Capabilities, kind: Kind) -
     capabilities.has(match kind {
         Kind::Fd(_, mode) => of_mode(mode),
         Kind::Ping => Capability::Ping,
-        Kind::Channel(None) => Capability::Channel,
-        Kind::Channel(Some(0)) => Capability::Rendezvous,
-        Kind::Channel(Some(_)) => Capability::BoundedChannel,
+        Kind::Channel { bound: None } => Capability::Channel,
+        Kind::Channel { bound: Some(0) } => Capability::Rendezvous,
+        Kind::Channel { bound: Some(_) } => Capability::BoundedChannel,
         Kind::Timer(_) => return true,
         Kind::Idle => Capability::Idle,
         Kind::Signal => Capability::Signals,

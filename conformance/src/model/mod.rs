@@ -29,6 +29,7 @@ use crate::rule::Deviation;
 pub use act::raise;
 pub use generate::generate;
 pub use program::{Action, Answer, Future, Id, Kind, Program, Source, Step, Turn, When};
+pub(crate) use shrink::shrink_by;
 pub use slot::Gate;
 pub use stage::is_readable;
 

@@ -124,7 +124,7 @@ fn fields(kind: Kind) -> &'static [(&'static str, &'static str)] {
     match kind {
         Kind::Fd(..) => &[("", "Name"), ("_far", "RefCell<Option<UnixStream>>")],
         Kind::Ping => &[("", "Name"), ("_ping", "Poke")],
-        Kind::Channel(_) => &[("", "Name"), ("_send", "Poke")],
+        Kind::Channel { .. } => &[("", "Name"), ("_send", "Poke")],
         Kind::Timer(_) | Kind::Signal => &[("", "Name")],
         Kind::Idle => &[("_cancel", "RefCell<Option<Box<dyn FnOnce()>>>")],
         Kind::Executor => &[
@@ -174,7 +174,7 @@ fn insertion(text: &mut String, program: &Program, id: Id) {
     );
     let turns = turns(program, id);
     text.push_str(&match source.kind {
-        Kind::Ping | Kind::Channel(_) | Kind::Executor => body_of_woken(n, source.kind, &turns),
+        Kind::Ping | Kind::Channel { .. } | Kind::Executor => body_of_woken(n, source.kind, &turns),
         _ => body(n, source.kind, &turns),
     });
     text.push_str("}\n");
@@ -213,7 +213,7 @@ fn body(n: char, kind: Kind, turns: &str) -> String {
     world.{n}.replace(Some(source.expect(\"it is inserted\")));\n",
             signal_hook::consts::SIGUSR1
         ),
-        Kind::Ping | Kind::Channel(_) | Kind::Executor => String::new(),
+        Kind::Ping | Kind::Channel { .. } | Kind::Executor => String::new(),
     }
 }
 
@@ -227,7 +227,7 @@ fn body_of_woken(n: char, kind: Kind, turns: &str) -> String {
     world.{n}_ping.replace(Some(Arc::new(move || ping.ping())));
     world.{n}.replace(Some(source));\n"
         ),
-        Kind::Channel(bound) => {
+        Kind::Channel { bound } => {
             let (insert, send) = match bound {
                 None => ("insert_channel(handle, ".to_string(), "send"),
                 Some(bound) => (format!("insert_bounded_channel(handle, {bound}, "), "try_send"),

@@ -51,8 +51,12 @@ pub enum Kind {
     Fd(#[serde(with = "InterestName")] Interest, #[serde(with = "ModeName")] Mode),
     /// A ping.
     Ping,
-    /// A channel, with room for so many messages, or for any number.
-    Channel(Option<usize>),
+    /// A channel.
+    Channel {
+        /// It has room for so many messages, or for any number.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bound: Option<usize>,
+    },
     /// A timer.
     Timer(When),
     /// An idle callback.
@@ -276,8 +280,8 @@ impl fmt::Display for Kind {
         match self {
             Kind::Fd(interest, mode) => write!(f, "descriptor, {interest:?}, {mode:?}"),
             Kind::Ping => f.write_str("ping"),
-            Kind::Channel(None) => f.write_str("channel"),
-            Kind::Channel(Some(bound)) => write!(f, "channel for {bound}"),
+            Kind::Channel { bound: None } => f.write_str("channel"),
+            Kind::Channel { bound: Some(bound) } => write!(f, "channel for {bound}"),
             Kind::Timer(when) => write!(f, "timer, {when}"),
             Kind::Idle => f.write_str("idle callback"),
             Kind::Signal => f.write_str("signal"),

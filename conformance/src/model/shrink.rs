@@ -13,7 +13,7 @@ pub(super) fn shrink<A: Adapter>(counterexample: Counterexample) -> Counterexamp
 }
 
 /// The same with another way to try a program.
-pub(super) fn shrink_by(
+pub(crate) fn shrink_by(
     mut smallest: Counterexample,
     try_one: &mut dyn FnMut(&Program) -> Option<Counterexample>,
 ) -> Counterexample {
@@ -151,7 +151,7 @@ fn simpler(program: &Program, position: usize) -> Option<Program> {
             }
         });
         add(&|program| {
-            if let Kind::Channel(bound) = &mut program.sources[id].kind {
+            if let Kind::Channel { bound } = &mut program.sources[id].kind {
                 *bound = None;
             }
         });

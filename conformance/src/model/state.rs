@@ -50,7 +50,7 @@ impl State {
         match kind {
             Kind::Fd(interest, mode) => State::Fd(Fd::new(interest, mode)),
             Kind::Ping => State::Ping(Flag::default()),
-            Kind::Channel(bound) => State::Channel(Channel { bound, ..Channel::default() }),
+            Kind::Channel { bound } => State::Channel(Channel { bound, ..Channel::default() }),
             Kind::Timer(_) => State::Timer(Timer::default()),
             Kind::Idle => State::Idle,
             Kind::Signal => State::Signal(Flag::default()),

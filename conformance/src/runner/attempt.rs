@@ -55,6 +55,7 @@ impl Task<'_> {
             seed,
             time_scale: options.time_scale,
             parent: std::process::id() as i32,
+            programs: None,
         };
         let limit = LIMIT.mul_f64(options.time_scale);
         Ok(judge(process::run(&job, limit, options.nocapture)?, limit))
@@ -104,6 +105,7 @@ fn judge(ended: Ended, limit: Duration) -> (Outcome, Option<Detail>) {
     for entry in report {
         match entry {
             Entry::Event(event) => trace.push(event),
+            Entry::Program { .. } => {}
             Entry::Kept | Entry::Broken { .. } => answer = Some(entry),
         }
     }

@@ -14,6 +14,7 @@ use rustix::process::{Pid, Resource, Rlimit, getppid, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 
 use super::Suite;
+use super::programs::{Modelled, Programs};
 use crate::rule::{Case, Check, Deviation, Settings, Trial};
 use crate::trace::{Event, Trace, What};
 
@@ -29,6 +30,9 @@ pub(super) struct Job {
     pub(super) time_scale: f64,
     /// The process without which this one is of no use.
     pub(super) parent: i32,
+    /// Programs of the model-based part, to be performed in place of a rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) programs: Option<Programs>,
 }
 
 impl fmt::Display for Job {
@@ -43,6 +47,8 @@ impl fmt::Display for Job {
 pub(super) enum Entry {
     /// Something happened.
     Event(TraceEvent),
+    /// The program of this seed begins.
+    Program { seed: u64 },
     /// The loop keeps the rule.
     Kept,
     /// It does not.
@@ -76,20 +82,42 @@ pub fn serve(suites: &[Suite]) -> Option<ExitCode> {
 fn perform(suites: &[Suite], job: &str) -> io::Result<()> {
     let job: Job = serde_json::from_str(job)?;
     die_with(job.parent)?;
-    let case = find(suites, &job).ok_or_else(|| io::Error::other("there is no such rule"))?;
+    let test = find(suites, &job).ok_or_else(|| io::Error::other("there is no such rule"))?;
     let core = getrlimit(Resource::Core);
     setrlimit(Resource::Core, Rlimit { current: Some(0), ..core })?;
     let report = Report::on_standard_input()?;
-    let answer = match answer(case, &job, report.clone()) {
+    let answer = match answer(test, &job, report.clone()) {
         Ok(()) => Entry::Kept,
         Err(Deviation { expected, actual }) => Entry::Broken { expected, actual },
     };
     report.write(&answer)
 }
 
-fn find<'s>(suites: &'s [Suite], job: &Job) -> Option<&'s Case> {
+/// What a process is to do: the test of a rule, or programs.
+#[derive(Copy, Clone)]
+enum Test<'a> {
+    Case(&'a Case),
+    Programs(&'a Modelled, &'a Programs),
+}
+
+impl Test<'_> {
+    fn run(self, trial: &Trial, report: &Report) -> Check {
+        match self {
+            Test::Case(case) => case.run(trial),
+            Test::Programs(modelled, programs) => modelled.perform(programs, &mut |seed| {
+                // Without it a program that kills the process is harder to find.
+                let _ = report.write(&Entry::Program { seed });
+            }),
+        }
+    }
+}
+
+fn find<'a>(suites: &'a [Suite], job: &'a Job) -> Option<Test<'a>> {
     let suite = suites.iter().find(|suite| suite.name == job.suite)?;
-    suite.cases.iter().find(|case| case.rule.id == job.rule)
+    match &job.programs {
+        Some(programs) => Some(Test::Programs(suite.modelled.as_ref()?, programs)),
+        None => suite.cases.iter().find(|case| case.rule.id == job.rule).map(Test::Case),
+    }
 }
 
 /// Has the kernel kill this process when its parent dies, even if that is killed.
@@ -103,18 +131,19 @@ fn die_with(parent: i32) -> io::Result<()> {
 }
 
 /// Runs the test; a panic is an answer, too.
-fn answer(case: &Case, job: &Job, report: Report) -> Check {
+fn answer(test: Test<'_>, job: &Job, report: Report) -> Check {
     let written = AtomicUsize::new(0);
+    let observer = report.clone();
     let observe = move |event: &Event| {
         if written.fetch_add(1, Ordering::Relaxed) < EVENTS_MAX {
             // Without its trace a failure is harder to read, but still a failure.
-            let _ = report.write(&Entry::Event(trace_event(event)));
+            let _ = observer.write(&Entry::Event(trace_event(event)));
         }
     };
     let settings = Settings { seed: job.seed, time_scale: job.time_scale };
     let trial = Trial { settings, trace: Trace::observed(observe) };
     let panic = note_panics();
-    catch_unwind(AssertUnwindSafe(|| case.run(&trial))).unwrap_or_else(|_| {
+    catch_unwind(AssertUnwindSafe(|| test.run(&trial, &report))).unwrap_or_else(|_| {
         let text = panic.lock().unwrap_or_else(PoisonError::into_inner).take();
         Err(Deviation::new("the test to come to an end", text.as_deref().unwrap_or("a panic")))
     })

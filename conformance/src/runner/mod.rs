@@ -19,6 +19,7 @@ mod junit;
 mod options;
 mod pool;
 mod process;
+mod programs;
 mod progress;
 mod selection;
 mod suite;
@@ -46,7 +47,8 @@ use crate::spec;
 pub use child::serve;
 pub use error::{EXIT_CODES, Error};
 pub use harness::{main, main_of};
-pub use options::Options;
+pub use options::{Options, seed, time_scale};
+pub use programs::{Found, perform};
 pub use suite::Suite;
 
 /// A run that came to an end.

@@ -119,7 +119,12 @@ fn level(text: &str) -> Result<Level, String> {
     level.ok_or_else(|| "the levels are must, should and may".into())
 }
 
-fn seed(text: &str) -> Result<u64, String> {
+/// Reads a seed: a number, in hexadecimal after 0x.
+///
+/// # Errors
+///
+/// If it is none.
+pub fn seed(text: &str) -> Result<u64, String> {
     let number = match text.strip_prefix("0x") {
         Some(digits) => u64::from_str_radix(digits, 16),
         None => text.parse(),
@@ -130,7 +135,12 @@ fn seed(text: &str) -> Result<u64, String> {
 /// A factor of more than this is a slip of the keyboard.
 const TIME_SCALE_MAX: f64 = 1000.0;
 
-fn time_scale(text: &str) -> Result<f64, String> {
+/// Reads a factor for time limits.
+///
+/// # Errors
+///
+/// If it is no number, or none that makes sense.
+pub fn time_scale(text: &str) -> Result<f64, String> {
     let factor: f64 = text.parse().map_err(|error| format!("{error}"))?;
     if factor > 0.0 && factor <= TIME_SCALE_MAX {
         Ok(factor)

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use reports::record::Subject;
 
+use super::programs::Modelled;
 use crate::adapter::{Adapter, Capabilities, Capability};
 use crate::rule::Case;
 use crate::spec;
@@ -17,6 +18,8 @@ pub struct Suite {
     pub(super) capabilities: Capabilities,
     pub(super) cases: Vec<Case>,
     pub(super) expectations: Option<ExpectationFile>,
+    /// What performs programs on the loop, if its adapter is known.
+    pub(super) modelled: Option<Modelled>,
 }
 
 /// Where an expectation file is, and what it says.
@@ -29,7 +32,9 @@ pub(super) struct ExpectationFile {
 impl Suite {
     /// A loop and the rules that hold for any loop.
     pub fn of<A: Adapter>() -> Self {
-        Suite::new(A::NAME, &A::version(), A::capabilities(), crate::rules::cases::<A>())
+        let cases = crate::rules::cases::<A>();
+        let suite = Suite::new(A::NAME, &A::version(), A::capabilities(), cases);
+        Suite { modelled: Some(Modelled::of::<A>()), ..suite }
     }
 
     /// A loop and just these rules.
@@ -39,7 +44,13 @@ impl Suite {
         capabilities: Capabilities,
         cases: Vec<Case>,
     ) -> Self {
-        Suite { name, version: version.to_string(), capabilities, cases, expectations: None }
+        let version = version.to_string();
+        Suite { name, version, capabilities, cases, expectations: None, modelled: None }
+    }
+
+    /// The name of the loop.
+    pub fn name(&self) -> &'static str {
+        self.name
     }
 
     /// Further rules, such as those of a profile.

@@ -3,6 +3,7 @@
 
 mod faulty;
 mod printed;
+mod regressions;
 
 use conformance::adapters::CalloopRef;
 use conformance::model::{Counterexample, check};

@@ -32,11 +32,11 @@ fn everything() -> Program {
         ),
         source(Kind::Ping, vec![turn(&[Send(3), Spawn(6, Future::Ready)], Answer::Go)]),
         source(Kind::Idle, vec![turn(&[Cancel(2), Reset(4, When::Now)], Answer::Panic)]),
-        source(Kind::Channel(None), vec![turn(&[Disable(3), Stop], Answer::Go)]),
+        source(Kind::Channel { bound: None }, vec![turn(&[Disable(3), Stop], Answer::Go)]),
         source(Kind::Timer(When::Past(0)), vec![turn(&[WakeUp], Answer::Again(When::Far(0)))]),
         source(Kind::Signal, vec![]),
         source(Kind::Executor, vec![turn(&[Open(6), Enable(3)], Answer::Go)]),
-        source(Kind::Channel(Some(1)), vec![]),
+        source(Kind::Channel { bound: Some(1) }, vec![]),
         source(Kind::Timer(When::Soon), vec![turn(&[], Answer::Again(When::Past(1)))]),
         Source { keeps_name: true, ..source(Kind::Fd(Interest::Both, Mode::Edge), vec![]) },
     ];
