@@ -98,7 +98,8 @@ impl Drop for Partner {
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// System calls by which a thread waits for another; a workload that does so does not count them.
-pub(super) const WAITING: &[(&str, u64)] = &[("pread64", u64::MAX), ("sched_yield", u64::MAX)];
+pub(super) const WAITING: &[(&str, u64)] =
+    &[("futex", u64::MAX), ("pread64", u64::MAX), ("sched_yield", u64::MAX)];
 
 /// Looks again and again.
 pub(super) fn await_until(
