@@ -43,6 +43,8 @@ const CHURN_LEAVES_SPEED: Rule = Rule {
 fn churn_leaves_speed<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     /// Of what is measured in microseconds; a list that is walked over is far slower.
     const SLOWER_MAX: u32 = 4;
+    /// By so much a busy machine delays even the best of some thousand dispatches.
+    const NOISE: Duration = Duration::from_micros(20);
     mark_after(t, FAR * 2, "remains")?;
     let start = Instant::now();
     let (mut changes, mut dispatches) = (Vec::new(), Vec::new());
@@ -63,7 +65,7 @@ fn churn_leaves_speed<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
         let (first, last) = (best(&times[..times.len().min(5)]), best(&times[times.len() / 2..]));
         t.trial.trace.note(format_args!("{what}: {first:?} at first, {last:?} in the end"));
         ensure!(
-            last < first * SLOWER_MAX,
+            last < first * SLOWER_MAX + NOISE,
             format_args!("{what} to take about as long as at first, {first:?}"),
             "{last:?} after {timers} timers were inserted and removed"
         );
