@@ -39,7 +39,14 @@ fn path<A: Adapter>() -> &'static str {
 }
 
 const HEAD: &str = r#"
-#![allow(clippy::print_stdout, clippy::single_match, clippy::type_complexity, reason = "as it comes")]
+#![allow(
+    clippy::match_single_binding,
+    clippy::print_stdout,
+    clippy::single_match,
+    clippy::too_many_lines,
+    clippy::type_complexity,
+    reason = "as it comes"
+)]
 #![allow(dead_code, unused_imports, unused_variables, reason = "a program need not use all of it")]
 
 use std::cell::{Cell, RefCell};

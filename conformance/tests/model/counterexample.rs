@@ -4,8 +4,10 @@
 //! Actual: the same: this one is an example.
 
 #![allow(
+    clippy::match_single_binding,
     clippy::print_stdout,
     clippy::single_match,
+    clippy::too_many_lines,
     clippy::type_complexity,
     reason = "as it comes"
 )]
