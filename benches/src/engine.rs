@@ -12,6 +12,7 @@ use conformance::adapter::{Adapter, Capability, Failure};
 use conformance::adapters::{Calloop013, Calloop014, CalloopRef};
 use reports::record::{Missing, Subject};
 
+use crate::outcome::missing_capabilities;
 use crate::raw;
 use crate::tally::{Fault, Tally};
 use crate::workload::{Run, Spec, Workload};
@@ -82,12 +83,7 @@ pub struct Bench {
 impl Bench {
     /// What it takes to have the benchmark run, if anything.
     pub(crate) fn missing_capability(&self) -> Option<Missing> {
-        let lacks: Vec<&str> = self.lacks.iter().map(|capability| capability.name()).collect();
-        (!lacks.is_empty()).then(|| Missing {
-            what: self.to_string(),
-            why: format!("the loop does not have: {}", lacks.join(", ")),
-            mend: "an adapter with these capabilities".to_string(),
-        })
+        missing_capabilities(self.to_string(), &self.lacks)
     }
 
     /// Prepares the workload, which stays on this thread.

@@ -34,6 +34,7 @@
 #![deny(unsafe_code)]
 
 pub mod engine;
+pub mod latency;
 pub mod meters;
 mod outcome;
 pub mod paired;

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use reports::record::{Measurement, Missing};
+use conformance::adapter::Capability;
+use reports::record::{Latency, Measurement, Missing};
 
 use crate::engine::Bench;
 use crate::tally::Fault;
@@ -23,10 +24,22 @@ pub struct Progress<'a> {
 pub struct Outcome {
     /// What was measured.
     pub measurements: Vec<Measurement>,
+    /// How long events took to come.
+    pub latencies: Vec<Latency>,
     /// What could not be measured here.
     pub missing: Vec<Missing>,
     /// Whether it ended early because that was asked for.
     pub is_interrupted: bool,
+}
+
+/// What it takes to measure something on a loop that lacks these, if any.
+pub(crate) fn missing_capabilities(what: String, lacks: &[Capability]) -> Option<Missing> {
+    let lacks: Vec<&str> = lacks.iter().map(|capability| capability.name()).collect();
+    (!lacks.is_empty()).then(|| Missing {
+        what,
+        why: format!("the loop does not have: {}", lacks.join(", ")),
+        mend: "an adapter with these capabilities".to_string(),
+    })
 }
 
 /// An engine that did not do what a workload asks for, so that nothing is told of it.

@@ -16,7 +16,7 @@ use std::time::Duration;
 use conformance::adapter::Failure;
 use reports::record::Subject;
 use rustix::event::{EventfdFlags, epoll, eventfd as create_eventfd};
-use rustix::process::{Resource, Rlimit, getpid, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, getpid, getrlimit, setrlimit};
 use rustix::thread::gettid;
 
 /// As many events a wait as calloop and calloop-ref ask for.
@@ -192,7 +192,16 @@ pub fn duplicate(fd: &OwnedFd) -> Result<OwnedFd, Failure> {
 ///
 /// What the kernel answers.
 pub fn signal_this_thread(signal: c_int) -> Result<(), Failure> {
-    let (process, thread) = (getpid().as_raw_nonzero(), gettid().as_raw_nonzero());
+    signal_thread(gettid(), signal)
+}
+
+/// `tgkill` of a thread of this process.
+///
+/// # Errors
+///
+/// What the kernel answers, for instance if the thread has ended.
+pub fn signal_thread(thread: Pid, signal: c_int) -> Result<(), Failure> {
+    let (process, thread) = (getpid().as_raw_nonzero(), thread.as_raw_nonzero());
     // SAFETY: the call takes three numbers; `raise` of libc does the same and masks signals around.
     match unsafe { libc::syscall(libc::SYS_tgkill, process.get(), thread.get(), signal) } {
         0 => Ok(()),

@@ -98,6 +98,17 @@ pub enum Fault {
     Mistaken,
     /// They came in another order.
     Disordered,
+    /// An event came that was not the next: others were lost, or it came twice.
+    Displaced {
+        /// Which had to come.
+        expected: u64,
+        /// Which came.
+        came: u64,
+    },
+    /// An event came that had not been sent: it came twice, or too early.
+    Unsent,
+    /// An event came so long before it was due.
+    Early(Duration),
     /// It did not end.
     Stuck(Duration),
 }
@@ -113,6 +124,11 @@ impl fmt::Display for Fault {
                 f.write_str("an operation delivered some events twice, others never")
             }
             Fault::Disordered => f.write_str("an operation delivered its events out of order"),
+            Fault::Displaced { expected, came } => {
+                write!(f, "event {came} came in the place of event {expected}")
+            }
+            Fault::Unsent => f.write_str("an event came twice, or before it was sent"),
+            Fault::Early(early) => write!(f, "an event came {early:?} before it was due"),
             Fault::Stuck(limit) => write!(f, "it did not end within {limit:?}: an event was lost"),
         }
     }

@@ -1,5 +1,6 @@
 //! `suite bench`: what an event costs on each loop, as a multiple of the floor.
 
+use std::cell::Cell;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use benches::latency::{self as latencies, Settings as Slices};
 use benches::{Meter, Outcome, Program, Progress, Settings, builtin, exact, quick, select};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
@@ -19,10 +21,12 @@ use reports::record::{Measurement, Record, Subject};
 use reports::store;
 use signal_hook::consts::SIGINT;
 
+use crate::latency;
+
 /// What to measure.
 #[derive(Args, Debug, Default)]
 pub(crate) struct Bench {
-    /// Only this workload, with its size or without, as ready/ready=100; may be repeated
+    /// Only this workload or latency, with its size or without, as ready/ready=100; may be repeated
     #[arg(long = "workload", value_name = "WORKLOAD")]
     workloads: Vec<String>,
 
@@ -34,7 +38,7 @@ pub(crate) struct Bench {
     #[arg(long = "meter", value_name = "METER", value_parser = meter())]
     meters: Vec<Meter>,
 
-    /// How much time to take for the wall clock
+    /// How much time to take for what the clock tells
     #[arg(long, value_enum, default_value_t)]
     profile: Profile,
 
@@ -68,6 +72,15 @@ impl Profile {
 }
 
 impl Profile {
+    fn slices(self) -> Slices {
+        match self {
+            Profile::Quick => Slices::default(),
+            Profile::Full => {
+                Slices { rounds: 8, slice: Duration::from_millis(400), ..Slices::default() }
+            }
+        }
+    }
+
     /// What it measures with this meter.
     fn of(self, meter: Meter, benches: &[benches::Bench]) -> Vec<benches::Bench> {
         let is_too_long = |bench: &benches::Bench| {
@@ -113,7 +126,18 @@ impl Bench {
 
     /// Adds the measurements to a record and prints them.
     pub(crate) fn measure(&self, record: &mut Record) -> Result<Extent> {
-        let benches = select(builtin(), &self.workloads, &self.engines)?;
+        let (scenarios, workloads) = latency::scenarios(&self.workloads);
+        let wants_all = self.workloads.is_empty();
+        let benches = if wants_all || !workloads.is_empty() {
+            select(builtin(), &workloads, &self.engines)?
+        } else {
+            Vec::new()
+        };
+        let probes = if wants_all || !scenarios.is_empty() {
+            latency::probes(&scenarios, &self.engines, !benches.is_empty())?
+        } else {
+            Vec::new()
+        };
         let program = Program::this().context("where is this program?")?;
         let is_interrupted = interruption()?;
         let all = Meter::ALL.to_vec();
@@ -130,12 +154,14 @@ impl Bench {
             };
             let outcome = match meter {
                 Meter::Wall => quick(&benches, &self.profile.settings(), progress),
+                Meter::Latency => latencies::measure(&probes, &self.profile.slices(), progress),
                 _ => exact(&self.profile.of(meter, &benches), meter, &program, progress),
             };
-            bar.bar.finish_and_clear();
+            bar.clear();
             let outcome = outcome.context("a loop did not do what the workload asks for")?;
-            let Outcome { measurements, missing, is_interrupted } = outcome;
+            let Outcome { measurements, latencies, missing, is_interrupted } = outcome;
             record.measurements.extend(measurements);
+            record.latencies.extend(latencies);
             record.missing.extend(missing);
             if is_interrupted {
                 extent = Extent::Part;
@@ -151,7 +177,7 @@ impl Bench {
 }
 
 /// Becomes true when somebody interrupts the run; who does so twice ends it.
-fn interruption() -> Result<Arc<AtomicBool>> {
+pub(crate) fn interruption() -> Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register_conditional_default(SIGINT, flag.clone())?;
     signal_hook::flag::register(SIGINT, flag.clone())?;
@@ -159,27 +185,33 @@ fn interruption() -> Result<Arc<AtomicBool>> {
 }
 
 /// How far a meter has come.
-struct Bar {
+pub(crate) struct Bar {
     meter: Meter,
     bar: ProgressBar,
+    /// What was shown last: latencies tell again and again how far they are.
+    shown: Cell<Option<usize>>,
 }
 
 impl Bar {
     /// It does not tick: a second thread would make the system calls that are measured dearer.
-    fn new(meter: Meter) -> Self {
+    pub(crate) fn new(meter: Meter) -> Self {
         let bar = ProgressBar::new(0);
         let template = "{elapsed_precise} {bar:40} {pos}/{len} {msg}";
         bar.set_style(ProgressStyle::with_template(template).expect("the template is right"));
-        Bar { meter, bar }
+        Bar { meter, bar, shown: Cell::new(None) }
     }
 
-    fn show(&self, Progress { what, done, total }: Progress<'_>) {
+    pub(crate) fn show(&self, Progress { what, done, total }: Progress<'_>) {
         self.bar.set_length(total as u64);
         self.bar.set_position(done as u64);
         self.bar.set_message(format!("{} of {what}", self.meter));
-        if self.bar.is_hidden() {
+        if self.bar.is_hidden() && self.shown.replace(Some(done)) != Some(done) {
             eprintln!("{}: {}/{total} {what}", self.meter, done + 1);
         }
+    }
+
+    pub(crate) fn clear(&self) {
+        self.bar.finish_and_clear();
     }
 }
 
@@ -194,6 +226,10 @@ fn print(record: &Record) -> Result<()> {
             writeln!(out, "\n{meter}, {what}, and how many times the floor's")?;
             writeln!(out, "{}", table(&measurements))?;
         }
+    }
+    if !record.latencies.is_empty() {
+        writeln!(out, "\n{}, microseconds from when an event was due", Meter::Latency)?;
+        writeln!(out, "{}", latency::table(&record.latencies))?;
     }
     for missing in &record.missing {
         writeln!(out, "not measured: {}: {}; {}", missing.what, missing.why, missing.mend)?;

@@ -7,6 +7,7 @@ mod api;
 mod bench;
 mod ci;
 mod gate;
+mod latency;
 mod merge;
 mod metadata;
 mod model;

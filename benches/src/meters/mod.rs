@@ -39,12 +39,14 @@ pub enum Meter {
     SystemCalls,
     /// How often it allocates memory, in all threads.
     Allocations,
+    /// How long each of many events takes to come, see [`latency`](crate::latency).
+    Latency,
 }
 
 impl Meter {
     /// Every meter.
-    pub const ALL: [Meter; 4] =
-        [Meter::Wall, Meter::Instructions, Meter::SystemCalls, Meter::Allocations];
+    pub const ALL: [Meter; 5] =
+        [Meter::Wall, Meter::Latency, Meter::Instructions, Meter::SystemCalls, Meter::Allocations];
 
     /// Its name in records and on the command line.
     pub const fn name(self) -> &'static str {
@@ -53,6 +55,19 @@ impl Meter {
             Meter::Instructions => "instructions",
             Meter::SystemCalls => "system-calls",
             Meter::Allocations => "allocations",
+            Meter::Latency => "latency",
+        }
+    }
+
+    /// Whether it is exact and tells the same of a benchmark in every run, or nearly.
+    pub fn repeats(self, bench: &Bench) -> bool {
+        let repeats = bench.spec.repeats;
+        match self {
+            Meter::Wall | Meter::Latency => false,
+            Meter::Instructions => {
+                matches!(repeats, Repeats::Wholly | Repeats::ButForTheClock)
+            }
+            Meter::SystemCalls | Meter::Allocations => repeats != Repeats::Never,
         }
     }
 }
@@ -93,7 +108,8 @@ impl Program {
 }
 
 /// Measures these benchmarks with one of the exact meters; for the [wall clock](Meter::Wall) there
-/// is [`quick`](crate::quick()).
+/// is [`quick`](crate::quick()), for [latencies](Meter::Latency)
+/// [`latency::measure`](crate::latency::measure).
 ///
 /// `program` is one that calls [`serve`] with these benchmarks. `progress` is called before each benchmark and can end the run: what
 /// was measured until then is the outcome.
@@ -108,7 +124,7 @@ pub fn exact(
     mut progress: impl FnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<Outcome, Faulty> {
     let mut outcome = Outcome::default();
-    let benches: Vec<&Bench> = benches.iter().filter(|bench| repeats(bench, meter)).collect();
+    let benches: Vec<&Bench> = benches.iter().filter(|bench| meter.repeats(bench)).collect();
     let processors = thread::available_parallelism().map_or(1, usize::from);
     for (number, group) in benches.chunks(processors).enumerate() {
         let what = group[0].to_string();
@@ -163,15 +179,6 @@ fn together(
     })
 }
 
-/// Whether what this meter tells is the same in every run.
-fn repeats(bench: &Bench, meter: Meter) -> bool {
-    match bench.spec.repeats {
-        Repeats::Wholly | Repeats::ButForTheClock => true,
-        Repeats::ButForInstructions => meter != Meter::Instructions,
-        Repeats::Never => false,
-    }
-}
-
 fn measure(bench: &Bench, meter: Meter, program: &Program) -> Result<Measurement, Obstacle> {
     let blank = |unit: &str| Measurement {
         workload: bench.spec.name.to_string(),
@@ -184,7 +191,7 @@ fn measure(bench: &Bench, meter: Meter, program: &Program) -> Result<Measurement
         ..Measurement::default()
     };
     match meter {
-        Meter::Wall => unreachable!("the wall clock is not exact"),
+        Meter::Wall | Meter::Latency => unreachable!("the clock is not exact"),
         Meter::Instructions => {
             let count = instructions(bench, program)?;
             Ok(Measurement { samples: vec![count], ..blank("instructions") })

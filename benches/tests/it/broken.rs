@@ -2,6 +2,8 @@
 
 use std::cell::Cell;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use conformance::adapter::{
@@ -26,6 +28,16 @@ pub(crate) const LOSES_A_MESSAGE: u8 = 6;
 pub(crate) const LOSES_PINGS: u8 = 7;
 /// An operation fails.
 pub(crate) const FAILS: u8 = 8;
+/// Every ping is noticed twice.
+pub(crate) const DOUBLES_PINGS: u8 = 9;
+/// The fourth ping is not noticed.
+pub(crate) const LOSES_A_PING: u8 = 10;
+/// The message numbered 7 comes after the next.
+pub(crate) const SWAPS_MESSAGES: u8 = 11;
+/// A timer fires three times at most.
+pub(crate) const LOSES_A_TIMER: u8 = 12;
+/// A timer that is set to another instant fires at once.
+pub(crate) const REPEATS_EARLY: u8 = 13;
 
 pub(crate) struct Broken<const FAULT: u8>(CalloopRef);
 
@@ -94,13 +106,21 @@ impl<const FAULT: u8> Adapter for Broken<FAULT> {
     fn insert_deadline<F>(
         handle: &Handle,
         deadline: Instant,
-        callback: F,
+        mut callback: F,
     ) -> Result<Source, Failure>
     where
         F: FnMut(&Handle, Option<Instant>) -> TimerNext + 'static,
     {
         let deadline = if FAULT == IGNORES_DEADLINES { Instant::now() } else { deadline };
-        CalloopRef::insert_deadline(handle, deadline, callback)
+        let mut fired = 0;
+        CalloopRef::insert_deadline(handle, deadline, move |handle, deadline| {
+            fired += 1;
+            match callback(handle, deadline) {
+                TimerNext::At(_) if FAULT == LOSES_A_TIMER && fired == 3 => TimerNext::Stop,
+                TimerNext::At(_) if FAULT == REPEATS_EARLY => TimerNext::At(Instant::now()),
+                next => next,
+            }
+        })
     }
 
     fn remove(handle: &Handle, source: Source) {
@@ -118,11 +138,18 @@ impl<const FAULT: u8> Adapter for Broken<FAULT> {
         F: FnMut(&Handle, ChannelEvent<T>) + 'static,
     {
         let mut received = 0;
+        let mut kept = None;
         CalloopRef::insert_channel(handle, move |handle, event| {
-            if FAULT != LOSES_A_MESSAGE || received != 7 {
-                callback(handle, event);
-            }
+            let number = received;
             received += 1;
+            match (FAULT, number) {
+                (LOSES_A_MESSAGE, 7) => {}
+                (SWAPS_MESSAGES, 7) => kept = Some(event),
+                _ => callback(handle, event),
+            }
+            if number == 8 {
+                kept.take().into_iter().for_each(|event| callback(handle, event));
+            }
         })
     }
 
@@ -130,18 +157,23 @@ impl<const FAULT: u8> Adapter for Broken<FAULT> {
     where
         F: FnMut(&Handle) + 'static,
     {
-        let (ping, source) = CalloopRef::insert_ping(handle, move |handle| callback(handle))?;
-        Ok((MaybeDeaf::<_, FAULT>(ping), source))
+        let calls = if FAULT == DOUBLES_PINGS { 2 } else { 1 };
+        let (ping, source) = CalloopRef::insert_ping(handle, move |handle| {
+            (0..calls).for_each(|_| callback(handle));
+        })?;
+        Ok((MaybeDeaf::<_, FAULT>(ping, Arc::default()), source))
     }
 }
 
 #[derive(Clone)]
-struct MaybeDeaf<P, const FAULT: u8>(P);
+struct MaybeDeaf<P, const FAULT: u8>(P, Arc<AtomicU64>);
 
 impl<P: Ping, const FAULT: u8> Ping for MaybeDeaf<P, FAULT> {
     fn ping(&self) {
-        if FAULT != LOSES_PINGS {
-            self.0.ping();
+        let number = self.1.fetch_add(1, Ordering::Relaxed);
+        match (FAULT, number) {
+            (LOSES_PINGS, _) | (LOSES_A_PING, 3) => {}
+            _ => self.0.ping(),
         }
     }
 }

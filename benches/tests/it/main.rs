@@ -2,6 +2,7 @@
 
 mod broken;
 mod faults;
+mod latency;
 mod quick;
 
 use std::time::Duration;

@@ -1,0 +1,83 @@
+//! An eventfd written by another thread: what the kernel and the loop take to tell of a descriptor.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use conformance::adapter::{Adapter, Capability, Failure, Interest, Mode, Next};
+
+use super::{Scenario, Sends, Spec, Stage};
+use crate::raw::{self, Poller};
+
+#[derive(Copy, Clone)]
+pub(super) struct Eventfd;
+
+impl Scenario for Eventfd {
+    fn spec(self) -> Spec {
+        Spec {
+            name: "eventfd-latency",
+            parameters: "rate=5k".to_string(),
+            about: "an eventfd that a sleeping loop watches is written by another thread",
+            period: Duration::from_micros(200),
+            // It counts how often it was written.
+            sends: Sends::Freely,
+            is_loaded: false,
+            needs: &[Capability::Level],
+            floor: raw::subject(),
+        }
+    }
+
+    fn on<A: Adapter>(self, stage: &Stage) -> Result<(), Failure> {
+        let mut event_loop = A::new()?;
+        let eventfd = raw::eventfd(0)?;
+        let written = raw::duplicate(&eventfd)?;
+        let watch = stage.watch();
+        A::insert_fd(
+            &event_loop.handle(),
+            eventfd,
+            Interest::Read,
+            Mode::Level,
+            move |_, fd, _| {
+                // Where nothing can be read, the loop tells of an event that there is not.
+                watch.saw(take(fd).unwrap_or(0));
+                Next::Continue
+            },
+        )?;
+        stage.sent_by(move |_| raw::raise(&written));
+        while !stage.is_over() {
+            event_loop.dispatch(None)?;
+        }
+        Ok(())
+    }
+
+    fn floor(self, stage: &Stage) -> Result<(), Failure> {
+        let eventfd = Arc::new(raw::eventfd(0)?);
+        let written = eventfd.clone();
+        receive(stage, &eventfd, move || raw::raise(&written))
+    }
+}
+
+/// The loop by hand over an eventfd, and what writes it.
+pub(super) fn receive(
+    stage: &Stage,
+    eventfd: &OwnedFd,
+    write: impl Fn() -> Result<(), Failure> + Send + 'static,
+) -> Result<(), Failure> {
+    let mut poller = Poller::new()?;
+    poller.add(eventfd, 0)?;
+    let watch = stage.watch();
+    stage.sent_by(move |_| write());
+    while !stage.is_over() {
+        for _ in poller.wait()? {
+            watch.saw(take(eventfd)?);
+        }
+    }
+    Ok(())
+}
+
+/// `read` of an eventfd: how often it was written since the last one.
+pub(super) fn take(eventfd: impl AsFd) -> Result<u64, Failure> {
+    let mut count = [0; 8];
+    rustix::io::read(eventfd, &mut count)?;
+    Ok(u64::from_ne_bytes(count))
+}
