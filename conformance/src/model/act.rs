@@ -1,21 +1,22 @@
 //! The operations of a program, in terms of the adapter.
 
-use std::future::poll_fn;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::future::{Future as _, poll_fn};
+use std::io::{Read, Write};
+use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixStream;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::task::Context;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use super::program::{Action, Answer, Future, Id, Kind, When};
-use super::slot::{Gate, Poster};
+use super::nest::nest;
+use super::program::{Action, Future, Id, Kind, SLEEP, Signal, Source};
+use super::slot::Gate;
 use super::spec::Outcome;
-use super::stage::{Captured, Stage, write};
-use super::state::{Event, instant};
-use crate::adapter::{
-    Adapter, CancelIdle, Capability, ChannelEvent, Failure, Interest, Mode, Next, Ping, Spawn,
-    TimerNext,
-};
+use super::stage::Stage;
+use crate::adapter::{Adapter, Capabilities, Capability, Failure, Mode};
 
 /// What callbacks fail with, so that a dispatch tells which did.
 const FAILURES: [&str; 8] =
@@ -25,6 +26,9 @@ const FAILURES: [&str; 8] =
 pub(super) fn failure(id: Id) -> &'static str {
     FAILURES[id % FAILURES.len()]
 }
+
+/// How long it lasts to let time pass.
+pub(super) const LINGER: Duration = Duration::from_micros(1500);
 
 impl<A: Adapter> Stage<A> {
     /// Does something, if it means anything at this point.
@@ -45,54 +49,86 @@ impl<A: Adapter> Stage<A> {
 
     fn means_something(&self, action: Action, has_fd: bool) -> bool {
         let (model, slots) = (self.model.borrow(), self.slots.borrow());
-        if action.source().is_some_and(|id| id >= slots.len()) {
+        let Some(id) = action.source() else { return self.is_possible(action, has_fd) };
+        let (Some(slot), Some(source)) = (slots.get(id), self.program.sources.get(id)) else {
             return false;
-        }
-        let slot = |id: Id| &slots[id];
-        let kind = |id: Id| self.program.sources[id].kind;
-        let is_other = |id: Id| model.running() != Some(id);
+        };
+        let is_fd = matches!(source.kind, Kind::Fd(..));
+        // A source in its own callback cannot be borrowed to be changed.
+        let can_change =
+            |needed| slot.source.is_some() && self.has(needed) && model.running() != Some(id);
+        let is_sending = slot.push.is_some();
         match action {
-            Action::Insert(id) => model.is_absent(id) && self.can_insert(id),
-            Action::Remove(id) => slot(id).source.is_some(),
-            Action::Disable(id) => slot(id).source.is_some() && self.has(Capability::Disable),
-            Action::Enable(id) => {
-                slot(id).source.is_some() && self.has(Capability::Disable) && is_other(id)
+            Action::Insert(_) => model.is_absent(id) && self.can_insert(id),
+            Action::Remove(_) => slot.source.is_some(),
+            Action::Disable(_) => slot.source.is_some() && self.has(Capability::Disable),
+            Action::Enable(_) => can_change(Capability::Disable),
+            Action::Update(_, _, mode) => {
+                can_change(Capability::Update) && self.has(of_mode(mode)) && is_fd
             }
-            Action::Update(id, _, mode) => {
-                let is_able = self.has(Capability::Update) && self.has(of_mode(mode));
-                let is_fd = matches!(kind(id), Kind::Fd(..));
-                slot(id).source.is_some() && is_able && is_fd && is_other(id)
+            Action::Reset(..) => {
+                can_change(Capability::TimerReset) && matches!(source.kind, Kind::Timer(_))
             }
-            Action::Reset(id, _) => {
-                let is_able = self.has(Capability::TimerReset);
-                let is_timer = matches!(kind(id), Kind::Timer(_));
-                slot(id).source.is_some() && is_able && is_timer && is_other(id)
+            Action::Watch(..) => {
+                can_change(Capability::SignalSet) && matches!(source.kind, Kind::Signals(_))
             }
-            Action::Write(id, _) | Action::HangUp(id) => slot(id).far.is_some() && model.is_in(id),
+            Action::Write(..) | Action::HangUp(_) | Action::Fill(_) | Action::Drain(_) => {
+                slot.far.is_some() && model.is_in(id)
+            }
+            Action::Ping(_) => slot.ping.is_some(),
+            Action::Send(_) => slot.sender.is_some() && !is_sending,
+            Action::Push(_) => {
+                let is_outside = !model.is_dispatching() && model.is_in(id);
+                is_outside && slot.sender.is_some() && !is_sending
+            }
+            Action::Release(_) => !is_sending && slot.is_held(),
+            Action::Spawn(_, future) => slot.spawn.is_some() && self.has_future(future),
+            Action::Open(_) => slot.gates.iter().any(|gate| !gate.is_open()),
+            Action::Cancel(_) => slot.cancel.is_some(),
+            _ => false,
+        }
+    }
+
+    /// The same of what is about no source.
+    fn is_possible(&self, action: Action, has_fd: bool) -> bool {
+        match action {
             Action::Read(_) => has_fd,
-            Action::Ping(id) => slot(id).ping.is_some(),
-            Action::Send(id) => slot(id).sender.is_some(),
-            Action::Release(id) => slot(id).ping.is_some() || slot(id).sender.is_some(),
-            Action::Spawn(id, _) => slot(id).spawn.is_some(),
-            Action::Open(id) => slot(id).gates.iter().any(|gate| !gate.is_open()),
-            Action::Cancel(id) => slot(id).cancel.is_some(),
-            Action::Raise => (0..slots.len()).any(|id| kind(id) == Kind::Signal && model.is_in(id)),
+            Action::Raise(signal) => self.can_raise(signal),
             Action::WakeUp => self.has(Capability::Wakeup),
-            Action::Stop => self.is_running.get() && !self.is_stopped.get(),
+            Action::Stop if self.is_running.get() => !self.is_stopped.get(),
+            // It is forgotten, or the run that comes need not begin.
+            Action::Stop => self.has(Capability::Stop) && !self.has(Capability::StopIsKept),
+            Action::Nest | Action::NestOnThread | Action::Linger => true,
+            _ => false,
+        }
+    }
+
+    /// Whether it strikes nobody.
+    fn can_raise(&self, signal: Signal) -> bool {
+        let model = self.model.borrow();
+        let is_absent = |id: Id| matches!(self.program.sources[id].kind, Kind::Signals(set) if set.has(signal) && model.is_absent(id));
+        let is_kept = self.program.scene.is_blocking
+            && self.has(Capability::SignalMask)
+            && signal == Signal::Usr1
+            && (0..self.program.sources.len()).any(is_absent);
+        model.is_watched(signal) || is_kept
+    }
+
+    fn has_future(&self, future: Future) -> bool {
+        match future {
+            Future::Ready | Future::Gated => true,
+            Future::Panics => self.has(Capability::Panics),
+            Future::Sleeps => self.has(Capability::Sleep),
         }
     }
 
     fn can_insert(&self, id: Id) -> bool {
         let sources = &self.program.sources;
-        self.has_kind(sources[id].kind) && {
+        supports(self.capabilities, sources[id].kind) && {
             // Which of two sources of one signal is told of it differs.
-            let is_signal = |source: &super::program::Source| source.kind == Kind::Signal;
+            let is_signal = |source: &Source| matches!(source.kind, Kind::Signals(_));
             !is_signal(&sources[id]) || sources.iter().position(is_signal) == Some(id)
         }
-    }
-
-    fn has_kind(&self, kind: Kind) -> bool {
-        supports(self.capabilities, kind)
     }
 
     /// Does it. What of the program is used is taken out first: the loop may call back.
@@ -120,24 +156,29 @@ impl<A: Adapter> Stage<A> {
             Action::Reset(id, when) => {
                 self.with_source(id, |source| A::reset_timer(handle, source, when.delay()))
             }
-            Action::Write(id, count) => self.slots.borrow()[id]
-                .far
-                .as_ref()
-                .map_or(Outcome::Failed, |far| write(far, count)),
-            Action::HangUp(id) => {
-                self.slots.borrow_mut()[id].far = None;
-                Outcome::Done
+            Action::Write(id, _) | Action::HangUp(id) | Action::Fill(id) | Action::Drain(id) => {
+                self.feed(id, action)
             }
             Action::Read(count) => self.read(fd, count),
-            Action::Ping(_) | Action::Send(_) | Action::Release(_) => self.poke(action),
-            Action::Spawn(id, future) => self.spawn(id, future),
+            Action::Ping(id) => {
+                let ping = self.slots.borrow()[id].ping.clone();
+                ping.into_iter().for_each(|ping| ping());
+                Outcome::Done
+            }
+            Action::Send(id) => self.send(id),
+            Action::Push(id) => self.push(id),
+            Action::Release(id) => self.release(id),
+            Action::Spawn(id, future) => self.spawn(handle, id, future),
             Action::Open(id) => self.open(id),
             Action::Cancel(id) => {
                 let cancel = self.slots.borrow_mut()[id].cancel.take();
                 cancel.into_iter().for_each(|cancel| cancel());
                 Outcome::Done
             }
-            Action::Raise => outcome(raise()),
+            Action::Watch(id, set) => {
+                self.with_source(id, |source| A::set_signals(handle, source, &set.numbers()))
+            }
+            Action::Raise(signal) => outcome(raise(signal)),
             Action::WakeUp | Action::Stop => {
                 let is_stop = action == Action::Stop;
                 self.is_stopped.set(self.is_stopped.get() || is_stop);
@@ -146,6 +187,14 @@ impl<A: Adapter> Stage<A> {
                     stop(is_stop);
                     Outcome::Done
                 })
+            }
+            Action::Nest => of_nested(nest::<A>()),
+            Action::NestOnThread => {
+                thread::spawn(|| of_nested(nest::<A>())).join().unwrap_or(Outcome::Failed)
+            }
+            Action::Linger => {
+                thread::sleep(LINGER);
+                Outcome::Done
             }
         }
     }
@@ -170,206 +219,93 @@ impl<A: Adapter> Stage<A> {
         Outcome::Done
     }
 
-    fn poke(&self, action: Action) -> Outcome {
-        let Some(id) = action.source() else { return Outcome::Failed };
+    /// What is done with the other end of a descriptor.
+    fn feed(&self, id: Id, action: Action) -> Outcome {
+        let slot = &mut self.slots.borrow_mut()[id];
+        let (Some(near), Some(far)) = (&slot.near, &slot.far) else { return Outcome::Failed };
         match action {
-            Action::Ping(_) => {
-                let ping = self.slots.borrow()[id].ping.clone();
-                ping.into_iter().for_each(|ping| ping());
-                Outcome::Done
-            }
-            Action::Send(_) => {
-                let Some(sender) = self.slots.borrow()[id].sender.as_ref().map(|it| it.copy())
-                else {
-                    return Outcome::Failed;
-                };
-                let message = self.message();
-                let number = message.number;
-                let outcome = sender.post(message);
-                if outcome == Outcome::Done {
-                    self.model.borrow_mut().sent(id, number);
-                }
-                outcome
-            }
+            Action::Write(_, count) => return write(far, count),
+            Action::Fill(_) => fill(near),
+            Action::Drain(_) => drain(far),
             _ => {
-                let slot = &mut self.slots.borrow_mut()[id];
-                let (ping, sender) = (slot.ping.take(), slot.sender.take());
-                if ping.is_some() && !self.program.sources[id].keeps_name() {
-                    // The source goes by itself, and nothing of it may be kept then.
-                    slot.source = None;
-                }
-                drop((ping, sender));
-                Outcome::Done
+                // With something unread it would be a reset of the connection, not its end.
+                drain(far);
+                slot.far = None;
             }
         }
+        Outcome::Done
     }
 
-    fn spawn(self: &Rc<Self>, id: Id, future: Future) -> Outcome {
+    fn send(&self, id: Id) -> Outcome {
+        let Some(sender) = self.slots.borrow()[id].sender.as_ref().map(|it| it.copy()) else {
+            return Outcome::Failed;
+        };
+        let message = self.message();
+        let number = message.number;
+        let outcome = sender.post(message);
+        if outcome == Outcome::Done {
+            self.model.borrow_mut().sent(id, number);
+        }
+        outcome
+    }
+
+    /// Drops what is held of a source, after the borrow has ended.
+    fn release(&self, id: Id) -> Outcome {
+        let _held = {
+            let slot = &mut self.slots.borrow_mut()[id];
+            // A ping's source goes by itself, and nothing of it may be kept then.
+            let is_closing = slot.ping.is_some() && !self.program.sources[id].keeps_name();
+            let source = if is_closing { slot.source.take() } else { None };
+            let handles = (slot.ping.take(), slot.sender.take(), slot.spawn.take());
+            (source, handles, slot.cancel.take())
+        };
+        Outcome::Done
+    }
+
+    fn spawn(self: &Rc<Self>, handle: &A::Handle, id: Id, future: Future) -> Outcome {
         let Some(spawn) = self.slots.borrow()[id].spawn.clone() else { return Outcome::Failed };
-        let gate = Rc::new(Gate::new(future == Future::Ready));
+        let begun = Instant::now();
+        let mut sleep = match future {
+            Future::Sleeps => match A::sleep(handle, SLEEP) {
+                Ok(sleep) => Some(Box::pin(sleep)),
+                Err(_) => return Outcome::Failed,
+            },
+            _ => None,
+        };
+        let gate = Arc::new(Gate::new(future != Future::Gated));
         let task = self.slots.borrow()[id].gates.len() as u32;
         self.slots.borrow_mut()[id].gates.push(gate.clone());
         let (stage, alive) = (self.clone(), self.alive.clone());
-        let boxed = poll_fn(move |context| {
+        let boxed = poll_fn(move |context: &mut Context<'_>| {
             let _ = &alive;
-            stage.polled(id, task);
-            gate.poll(context).map(|()| task)
+            stage.polled(id, task, future);
+            let is_over = match &mut sleep {
+                Some(sleep) => Pin::as_mut(sleep).poll(context),
+                None => gate.poll(context),
+            };
+            is_over.map(|()| task)
         });
         if !spawn(Box::pin(boxed)) {
             self.slots.borrow_mut()[id].gates.pop();
             return Outcome::Closed;
         }
-        self.model.borrow_mut().spawned(id, future);
+        self.model.borrow_mut().spawned(id, future, begun);
         Outcome::Done
+    }
+
+    /// The oldest future of an executor that waits to be opened.
+    pub(super) fn next_gate(&self, id: Id) -> Option<u32> {
+        let slots = self.slots.borrow();
+        let gate = slots[id].gates.iter().position(|gate| !gate.is_open())?;
+        Some(gate as u32)
     }
 
     fn open(&self, id: Id) -> Outcome {
-        let gates = self.slots.borrow()[id].gates.clone();
-        let Some(task) = gates.iter().position(|gate| !gate.is_open()) else {
-            return Outcome::Failed;
-        };
-        self.model.borrow_mut().opened(id, task as u32);
-        gates[task].open();
+        let Some(task) = self.next_gate(id) else { return Outcome::Failed };
+        let gate = self.slots.borrow()[id].gates[task as usize].clone();
+        self.model.borrow_mut().opened(id, task);
+        gate.open();
         Outcome::Done
-    }
-
-    fn insert(self: &Rc<Self>, handle: &A::Handle, id: Id) -> Result<(), Failure> {
-        let captured = Captured { id, stage: self.clone() };
-        let stage = self.clone();
-        match self.program.sources[id].kind {
-            Kind::Fd(interest, mode) => self.insert_fd(handle, captured, interest, mode),
-            Kind::Ping => {
-                let (ping, source) = A::insert_ping(handle, move |handle| {
-                    let _ = &captured;
-                    stage.called(handle, id, Event::Pinged, None);
-                })?;
-                let slot = &mut self.slots.borrow_mut()[id];
-                slot.ping = Some(Arc::new(move || ping.ping()));
-                slot.source = Some(source);
-                Ok(())
-            }
-            Kind::Channel { bound } => self.insert_channel(handle, captured, bound),
-            Kind::Timer(when) => self.insert_timer(handle, captured, when),
-            Kind::Idle => {
-                let idle = A::insert_idle(handle, move |handle| {
-                    stage.called(handle, id, Event::Idle, None);
-                    drop(captured);
-                })?;
-                let can_cancel = self.has(Capability::IdleCancel);
-                if can_cancel {
-                    self.slots.borrow_mut()[id].cancel = Some(Box::new(|| idle.cancel()));
-                }
-                Ok(())
-            }
-            Kind::Signal => {
-                let number = signal_hook::consts::SIGUSR1;
-                let source = A::insert_signals(handle, &[number], move |handle, event| {
-                    let _ = &captured;
-                    stage.called(handle, id, Event::Signal(event.signal), None);
-                })?;
-                self.slots.borrow_mut()[id].source = Some(source);
-                Ok(())
-            }
-            Kind::Executor => {
-                let (spawn, source) = A::insert_executor(handle, move |handle, output: u32| {
-                    let _ = &captured;
-                    stage.called(handle, id, Event::Output(output), None);
-                })?;
-                let slot = &mut self.slots.borrow_mut()[id];
-                slot.spawn = Some(Rc::new(move |future| spawn.spawn(future)));
-                slot.source = Some(source);
-                Ok(())
-            }
-        }
-    }
-
-    fn insert_fd(
-        self: &Rc<Self>,
-        handle: &A::Handle,
-        captured: Captured<A>,
-        interest: Interest,
-        mode: Mode,
-    ) -> Result<(), Failure> {
-        let (near, far) = UnixStream::pair()?;
-        near.set_nonblocking(true)?;
-        let (stage, id) = (self.clone(), captured.id);
-        let near: OwnedFd = near.into();
-        let source = A::insert_fd(handle, near, interest, mode, move |handle, fd, readiness| {
-            let _ = &captured;
-            match stage.called(handle, id, Event::Ready(readiness), Some(fd)) {
-                Answer::Rearm => Next::Rearm,
-                Answer::Disable => Next::Disable,
-                Answer::Remove => Next::Remove,
-                Answer::Fail => Next::Fail(failure(id)),
-                Answer::Go | Answer::Again(_) | Answer::Panic => Next::Continue,
-            }
-        })?;
-        let slot = &mut self.slots.borrow_mut()[id];
-        (slot.source, slot.far) = (Some(source), Some(far));
-        Ok(())
-    }
-
-    fn insert_channel(
-        self: &Rc<Self>,
-        handle: &A::Handle,
-        captured: Captured<A>,
-        bound: Option<usize>,
-    ) -> Result<(), Failure> {
-        let (stage, id) = (self.clone(), captured.id);
-        let callback = move |handle: &A::Handle, event: ChannelEvent<super::slot::Message>| {
-            let _ = &captured;
-            let event = match event {
-                ChannelEvent::Message(message) => Event::Message(message.number),
-                ChannelEvent::Closed => Event::Closed,
-            };
-            stage.called(handle, id, event, None);
-        };
-        let is_bounded = bound.is_some();
-        match bound {
-            None => {
-                let (sender, source) = A::insert_channel(handle, callback)?;
-                let slot = &mut self.slots.borrow_mut()[id];
-                slot.sender = Some(Box::new(Poster { sender, is_bounded }));
-                slot.source = Some(source);
-            }
-            Some(bound) => {
-                let (sender, source) = A::insert_bounded_channel(handle, bound, callback)?;
-                let slot = &mut self.slots.borrow_mut()[id];
-                slot.sender = Some(Box::new(Poster { sender, is_bounded }));
-                slot.source = Some(source);
-            }
-        }
-        Ok(())
-    }
-
-    fn insert_timer(
-        self: &Rc<Self>,
-        handle: &A::Handle,
-        captured: Captured<A>,
-        when: When,
-    ) -> Result<(), Failure> {
-        let (stage, id) = (self.clone(), captured.id);
-        let callback = move |handle: &A::Handle, deadline: Option<Instant>| {
-            let _ = &captured;
-            match stage.called(handle, id, Event::Expired(deadline), None) {
-                Answer::Again(when) => match stage.exact(when) {
-                    Some(deadline) => TimerNext::At(deadline),
-                    None => TimerNext::After(when.delay()),
-                },
-                _ => TimerNext::Stop,
-            }
-        };
-        let source = match self.exact(when) {
-            Some(deadline) => A::insert_deadline(handle, deadline, callback)?,
-            None => A::insert_timer(handle, when.delay(), callback)?,
-        };
-        self.slots.borrow_mut()[id].source = Some(source);
-        Ok(())
-    }
-
-    /// The instant that stands for it, if the loop can be asked for one.
-    fn exact(&self, when: When) -> Option<Instant> {
-        instant(when, self.start).filter(|_| self.has(Capability::Deadlines))
     }
 }
 
@@ -377,14 +313,46 @@ fn outcome(result: Result<(), Failure>) -> Outcome {
     result.map_or(Outcome::Failed, |()| Outcome::Done)
 }
 
-/// Raises SIGUSR1 for this thread, so that it has arrived when this returns.
+fn of_nested(result: Result<bool, Failure>) -> Outcome {
+    match result {
+        Ok(true) => Outcome::Done,
+        _ => Outcome::Failed,
+    }
+}
+
+/// Raises a signal for this thread, so that it has arrived when this returns.
 ///
 /// # Errors
 ///
 /// What raise(3) answers.
-pub fn raise() -> Result<(), Failure> {
-    nix::sys::signal::raise(nix::sys::signal::Signal::SIGUSR1)
-        .map_err(|error| Failure::Io(error.into()))
+pub fn raise(signal: Signal) -> Result<(), Failure> {
+    use nix::sys::signal::{Signal as Number, raise};
+    let number = match signal {
+        Signal::Usr1 => Number::SIGUSR1,
+        Signal::Usr2 => Number::SIGUSR2,
+    };
+    raise(number).map_err(|error| Failure::Io(error.into()))
+}
+
+/// Writes to the other end of a descriptor.
+pub(super) fn write(mut far: &UnixStream, count: u8) -> Outcome {
+    match far.write_all(&vec![0; count.into()]) {
+        Ok(()) => Outcome::Done,
+        Err(_) => Outcome::Failed,
+    }
+}
+
+/// Writes as much as there is room for; the socket does not block.
+pub fn fill(mut near: &UnixStream) {
+    while near.write(&[0; 4096]).is_ok() {}
+    while near.write(&[0]).is_ok() {}
+}
+
+/// Reads all there is.
+pub fn drain(mut far: &UnixStream) {
+    let _ = far.set_nonblocking(true);
+    while matches!(far.read(&mut [0; 4096]), Ok(1..)) {}
+    let _ = far.set_nonblocking(false);
 }
 
 fn of_mode(mode: Mode) -> Capability {
@@ -396,7 +364,7 @@ fn of_mode(mode: Mode) -> Capability {
 }
 
 /// Whether a loop has sources of this kind.
-pub(super) fn supports(capabilities: crate::adapter::Capabilities, kind: Kind) -> bool {
+pub(super) fn supports(capabilities: Capabilities, kind: Kind) -> bool {
     capabilities.has(match kind {
         Kind::Fd(_, mode) => of_mode(mode),
         Kind::Ping => Capability::Ping,
@@ -405,7 +373,7 @@ pub(super) fn supports(capabilities: crate::adapter::Capabilities, kind: Kind) -
         Kind::Channel { bound: Some(_) } => Capability::BoundedChannel,
         Kind::Timer(_) => return true,
         Kind::Idle => Capability::Idle,
-        Kind::Signal => Capability::Signals,
+        Kind::Signals(_) => Capability::Signals,
         Kind::Executor => Capability::Executor,
     })
 }

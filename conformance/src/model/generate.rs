@@ -1,7 +1,9 @@
 //! Programs at random, from a seed.
 
 use super::act::supports;
-use super::program::{Action, Answer, Future, Id, Kind, Program, Source, Step, Turn, When};
+use super::program::{
+    Action, Answer, Future, Id, Kind, Program, Scene, Set, Signal, Source, Step, Turn, When,
+};
 use crate::adapter::{Capabilities, Interest, Mode};
 
 /// The program of a seed, for a loop that has these capabilities.
@@ -10,7 +12,9 @@ pub fn generate(seed: u64, capabilities: Capabilities) -> Program {
     let sources = (0..random.between(1, 6)).map(|_| kind(&mut random, capabilities)).collect();
     let mut maker = Maker { random, kinds: sources };
     let sources = (0..maker.kinds.len()).map(|id| maker.source(id)).collect();
-    Program { sources, steps: maker.steps() }
+    let steps = maker.steps();
+    let scene = Scene { is_crowded: maker.random.chance(3), is_blocking: maker.random.chance(5) };
+    Program { sources, steps, scene }
 }
 
 /// Numbers that look random: the splitmix64 of Steele, Lea and Flood.
@@ -45,10 +49,11 @@ fn kind(random: &mut Random, capabilities: Capabilities) -> Kind {
             0..=3 => Kind::Fd(interest(random), mode(random)),
             4..=5 => Kind::Ping,
             6 => Kind::Channel { bound: None },
-            7 => Kind::Channel { bound: Some(random.between(1, 2)) },
+            7 => Kind::Channel { bound: Some(random.between(0, 2)) },
             8..=10 => Kind::Timer(when(random)),
             11 => Kind::Idle,
-            12 => random.pick(&[Kind::Idle, Kind::Signal]),
+            12 if random.chance(40) => Kind::Idle,
+            12 => Kind::Signals(set(random)),
             _ => Kind::Executor,
         };
         if supports(capabilities, kind) {
@@ -62,6 +67,10 @@ fn interest(random: &mut Random) -> Interest {
     random.pick(&[Read, Read, Read, Read, Write, Both, None])
 }
 
+fn set(random: &mut Random) -> Set {
+    random.pick(&[Set::Usr1, Set::Usr2, Set::Both, Set::Both])
+}
+
 fn mode(random: &mut Random) -> Mode {
     random.pick(&[Mode::Level, Mode::Level, Mode::Edge, Mode::OneShot])
 }
@@ -71,6 +80,7 @@ fn when(random: &mut Random) -> When {
         0..=5 => When::Past(random.between(0, 2) as u8),
         6 => When::Now,
         7 => When::Soon,
+        8 if random.chance(30) => When::Never,
         _ => When::Far(random.between(0, 1) as u8),
     }
 }
@@ -91,6 +101,10 @@ impl Maker {
         for _ in 0..self.random.between(3, 14) {
             let step = self.step();
             steps.push(step);
+            // A thread that waits for room is waited for, more often than not.
+            if matches!(step, Step::Do(Action::Push(_))) && self.random.chance(60) {
+                steps.push(Step::Block);
+            }
         }
         // So that nothing that is due goes unseen.
         steps.extend([Step::Dispatch, Step::Dispatch]);
@@ -99,22 +113,26 @@ impl Maker {
 
     fn step(&mut self) -> Step {
         match self.random.between(0, 99) {
-            0..=59 => Step::Do(self.action(None)),
-            60..=87 => Step::Dispatch,
-            88 => Step::Wait,
-            89..=91 => Step::Block,
-            92..=93 => {
+            0..=56 => Step::Do(self.action(None)),
+            57..=81 => Step::Dispatch,
+            82..=85 => Step::Wait,
+            86 => Step::Interrupt,
+            87..=90 => Step::Block,
+            91..=92 => {
                 let action = self.action(None);
                 Step::Meanwhile(action)
             }
-            94..=96 => Step::Run,
+            93..=95 => Step::Run,
             _ => Step::Peek,
         }
     }
 
     fn source(&mut self, id: Id) -> Source {
         let turns = (0..self.random.between(0, 3)).map(|_| self.turn(id)).collect();
-        Source { kind: self.kinds[id], turns, keeps_name: self.random.chance(10) }
+        let has_farewell = self.kinds[id] == Kind::Idle && self.random.chance(20);
+        let farewell = if has_farewell { vec![self.action(Some(id))] } else { Vec::new() };
+        let (keeps_name, repeats) = (self.random.chance(10), self.random.chance(5));
+        Source { kind: self.kinds[id], turns, repeats, farewell, keeps_name }
     }
 
     fn turn(&mut self, id: Id) -> Turn {
@@ -146,8 +164,11 @@ impl Maker {
         if self.random.chance(2) {
             return Action::WakeUp;
         }
-        if own.is_some() && self.random.chance(3) {
+        if self.random.chance(if own.is_some() { 3 } else { 1 }) {
             return Action::Stop;
+        }
+        if self.random.chance(2) {
+            return self.random.pick(&[Action::Nest, Action::NestOnThread, Action::Linger]);
         }
         let mut id = self.random.between(0, self.kinds.len() - 1);
         if let (Some(own), true) = (own, self.random.chance(15)) {
@@ -168,21 +189,27 @@ impl Maker {
         let roll = self.random.between(0, 9);
         match self.kinds[id] {
             Kind::Fd(..) => match roll {
-                0..=5 => Action::Write(id, self.random.pick(&[1, 1, 3])),
+                0..=4 => Action::Write(id, self.random.pick(&[1, 1, 3])),
+                5 => self.random.pick(&[Action::Fill(id), Action::Drain(id)]),
                 6 => Action::HangUp(id),
                 _ => Action::Update(id, interest(&mut self.random), mode(&mut self.random)),
             },
             Kind::Ping if roll == 0 => Action::Release(id),
             Kind::Ping => Action::Ping(id),
             Kind::Channel { .. } if roll < 2 => Action::Release(id),
+            Kind::Channel { bound: Some(_) } if roll < 5 => Action::Push(id),
             Kind::Channel { .. } => Action::Send(id),
             Kind::Timer(_) => Action::Reset(id, when(&mut self.random)),
             Kind::Idle if roll < 4 => Action::Insert(id),
+            Kind::Idle if roll < 5 => Action::Release(id),
             Kind::Idle => Action::Cancel(id),
-            Kind::Signal => Action::Raise,
+            Kind::Signals(_) if roll < 3 => Action::Watch(id, set(&mut self.random)),
+            Kind::Signals(_) => Action::Raise(self.random.pick(&[Signal::Usr1, Signal::Usr2])),
             Kind::Executor => match roll {
-                0..=3 => Action::Spawn(id, Future::Ready),
-                4..=6 => Action::Spawn(id, Future::Gated),
+                0..=2 => Action::Spawn(id, Future::Ready),
+                3..=5 => Action::Spawn(id, Future::Gated),
+                6 if self.random.chance(20) => Action::Release(id),
+                6 => Action::Spawn(id, self.random.pick(&[Future::Panics, Future::Sleeps])),
                 _ => Action::Open(id),
             },
         }

@@ -13,25 +13,35 @@
 
 mod act;
 mod generate;
+mod insert;
+mod nest;
 mod print;
 mod program;
+mod push;
 mod shrink;
 mod slot;
 mod spec;
 mod stage;
 mod state;
+mod steps;
+mod surroundings;
+mod words;
 
 use std::fmt;
 
 use crate::adapter::Adapter;
 use crate::rule::Deviation;
 
-pub use act::raise;
+pub use act::{drain, fill, raise};
 pub use generate::generate;
-pub use program::{Action, Answer, Future, Id, Kind, Program, Source, Step, Turn, When};
+pub use nest::nest;
+pub use program::{
+    Action, Answer, Future, Id, Kind, Program, Scene, Set, Signal, Source, Step, Turn, WAIT, When,
+};
 pub(crate) use shrink::shrink_by;
 pub use slot::Gate;
-pub use stage::is_readable;
+pub use steps::{interrupted, is_readable};
+pub use surroundings::{block_signal, catch_signals};
 
 /// How much was tried.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
@@ -89,13 +99,14 @@ pub fn check_observed<A: Adapter>(
 
 /// Performs a program; the counterexample that it is, if it shows a deviation.
 ///
-/// A deviation that is only lateness has to show three times, because the machine may be busy.
+/// A deviation that the machine or another part of the process may have caused has to show three
+/// times.
 pub fn replay<A: Adapter>(program: &Program) -> Option<Counterexample> {
     let mut tries = 1;
     loop {
         let performance = stage::perform::<A>(program);
         let deviation = performance.deviation?;
-        if tries == 3 || !performance.is_late {
+        if tries == 3 || !performance.is_doubtful {
             let (program, log) = (program.clone(), performance.log);
             return Some(Counterexample { seed: 0, program, deviation, log });
         }

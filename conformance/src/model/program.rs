@@ -4,7 +4,6 @@
 //! it is called, so that it means something whatever is taken out of it: what refers to a source
 //! that is not there does nothing.
 
-use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +20,20 @@ pub struct Program {
     pub sources: Vec<Source>,
     /// What is done, in order.
     pub steps: Vec<Step>,
+    /// What there is before it begins.
+    #[serde(default)]
+    pub scene: Scene,
+}
+
+/// What a program finds when it begins.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scene {
+    /// The loop has a few hundred pings already, which nobody pings.
+    #[serde(default)]
+    pub is_crowded: bool,
+    /// The thread blocks SIGUSR1 already.
+    #[serde(default)]
+    pub is_blocking: bool,
 }
 
 /// A source or idle callback that a program can insert.
@@ -32,6 +45,12 @@ pub struct Source {
     /// the last of them, nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub turns: Vec<Turn>,
+    /// After the last of them, that one again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub repeats: bool,
+    /// What is done when what an idle callback has captured is dropped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub farewell: Vec<Action>,
     /// Whether the program keeps the source's name when the source is gone, and goes on to use it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub keeps_name: bool,
@@ -61,10 +80,58 @@ pub enum Kind {
     Timer(When),
     /// An idle callback.
     Idle,
-    /// SIGUSR1.
-    Signal,
+    /// Signals.
+    Signals(Set),
     /// An executor.
     Executor,
+}
+
+/// A signal.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Signal {
+    /// SIGUSR1.
+    Usr1,
+    /// SIGUSR2.
+    Usr2,
+}
+
+/// What a source of signals watches.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Set {
+    /// SIGUSR1.
+    Usr1,
+    /// SIGUSR2.
+    Usr2,
+    /// Both.
+    Both,
+}
+
+impl Signal {
+    /// All of them.
+    pub(super) const ALL: [Signal; 2] = [Signal::Usr1, Signal::Usr2];
+
+    /// Its number.
+    pub const fn number(self) -> i32 {
+        match self {
+            Signal::Usr1 => signal_hook::consts::SIGUSR1,
+            Signal::Usr2 => signal_hook::consts::SIGUSR2,
+        }
+    }
+}
+
+impl Set {
+    pub(super) const fn has(self, signal: Signal) -> bool {
+        matches!(
+            (self, signal),
+            (Set::Both, _) | (Set::Usr1, Signal::Usr1) | (Set::Usr2, Signal::Usr2)
+        )
+    }
+
+    /// The numbers of its signals.
+    pub fn numbers(self) -> Vec<i32> {
+        let signals = Signal::ALL.into_iter().filter(|signal| self.has(*signal));
+        signals.map(Signal::number).collect()
+    }
 }
 
 /// A deadline. Those of the past and the future are the same instants wherever they stand in a
@@ -79,6 +146,8 @@ pub enum When {
     Soon,
     /// So many hours after the program began, which is never.
     Far(u8),
+    /// After the longest duration there is.
+    Never,
 }
 
 impl When {
@@ -88,6 +157,7 @@ impl When {
             When::Past(_) | When::Now => Duration::ZERO,
             When::Soon => Duration::from_millis(2),
             When::Far(hours) => Duration::from_secs(3600 * (hours as u64 + 1)),
+            When::Never => Duration::MAX,
         }
     }
 }
@@ -122,6 +192,13 @@ pub enum Answer {
     Panic,
 }
 
+/// How long a future sleeps.
+pub(super) const SLEEP: Duration = Duration::from_millis(2);
+
+/// The limit of [`Step::Wait`]. It is no whole number of milliseconds, so that it matters how a loop
+/// rounds.
+pub const WAIT: Duration = Duration::from_micros(2900);
+
 /// Something done with the loop, outside of a dispatch or in a callback.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Action {
@@ -141,26 +218,41 @@ pub enum Action {
     Write(Id, u8),
     /// Closes the other end of a descriptor.
     HangUp(Id),
+    /// Fills a descriptor, so that nothing more can be written to it.
+    Fill(Id),
+    /// Reads all that was written to a descriptor.
+    Drain(Id),
     /// In the callback of a descriptor: reads so many bytes at most.
     Read(u8),
     /// Pings.
     Ping(Id),
     /// Sends the next message.
     Send(Id),
-    /// Lets go of the handle of a ping, or the sender of a channel.
+    /// Has another thread send the next message, and wait for room if there is none.
+    Push(Id),
+    /// Lets go of what is held of a source: the handle of a ping, the sender of a channel, the
+    /// scheduler of an executor, the handle of an idle callback.
     Release(Id),
-    /// Has an executor run a future: one that is ready, or one that waits until it is opened.
+    /// Has an executor run a future.
     Spawn(Id, Future),
     /// Opens the oldest future of an executor that waits.
     Open(Id),
     /// Cancels an idle callback.
     Cancel(Id),
-    /// Raises SIGUSR1.
-    Raise,
+    /// Changes the signals that a source watches.
+    Watch(Id, Set),
+    /// Raises a signal.
+    Raise(Signal),
     /// Has the next wait end at once.
     WakeUp,
     /// In a run: ends it after this dispatch.
     Stop,
+    /// Makes another loop, uses and drops it.
+    Nest,
+    /// The same on another thread.
+    NestOnThread,
+    /// Lets some time pass, so that it is later than it was when the wait ended.
+    Linger,
 }
 
 /// A future for an executor.
@@ -170,6 +262,10 @@ pub enum Future {
     Ready,
     /// Resolves when it is polled after it was opened.
     Gated,
+    /// Panics when it is first polled.
+    Panics,
+    /// Resolves after two milliseconds.
+    Sleeps,
 }
 
 /// A step of a program.
@@ -179,8 +275,10 @@ pub enum Step {
     Do(Action),
     /// Dispatches without waiting.
     Dispatch,
-    /// Dispatches with a limit of five milliseconds.
+    /// Dispatches with a [limit](WAIT) of some milliseconds.
     Wait,
+    /// The same, while a signal that is handled elsewhere interrupts it.
+    Interrupt,
     /// Dispatches without limit, if something is sure to end that.
     Block,
     /// Has another thread do this while a dispatch without limit waits for it.
@@ -208,13 +306,23 @@ impl Action {
             | Action::Reset(id, _)
             | Action::Write(id, _)
             | Action::HangUp(id)
+            | Action::Fill(id)
+            | Action::Drain(id)
             | Action::Ping(id)
             | Action::Send(id)
+            | Action::Push(id)
             | Action::Release(id)
             | Action::Spawn(id, _)
             | Action::Open(id)
-            | Action::Cancel(id) => Some(id),
-            Action::Read(_) | Action::Raise | Action::WakeUp | Action::Stop => None,
+            | Action::Cancel(id)
+            | Action::Watch(id, _) => Some(id),
+            Action::Read(_)
+            | Action::Raise(_)
+            | Action::WakeUp
+            | Action::Stop
+            | Action::Nest
+            | Action::NestOnThread
+            | Action::Linger => None,
         }
     }
 }
@@ -224,7 +332,12 @@ impl Step {
     pub fn action(self) -> Option<Action> {
         match self {
             Step::Do(action) | Step::Meanwhile(action) => Some(action),
-            Step::Dispatch | Step::Wait | Step::Block | Step::Run | Step::Peek => None,
+            Step::Dispatch
+            | Step::Wait
+            | Step::Interrupt
+            | Step::Block
+            | Step::Run
+            | Step::Peek => None,
         }
     }
 }
@@ -233,12 +346,17 @@ impl Program {
     /// How much is done: steps and what callbacks do.
     pub fn operations(&self) -> usize {
         let turns = self.sources.iter().flat_map(|source| &source.turns);
-        self.steps.len() + turns.map(|turn| turn.actions.len()).sum::<usize>()
+        let farewells = self.sources.iter().map(|source| source.farewell.len());
+        self.steps.len()
+            + turns.map(|turn| turn.actions.len()).sum::<usize>()
+            + farewells.sum::<usize>()
     }
 
     /// The turn of a source's callback when it is called for the `calls`-th time, from zero.
     pub(super) fn turn(&self, id: Id, calls: usize) -> Turn {
-        self.sources[id].turns.get(calls).cloned().unwrap_or_default()
+        let Source { turns, repeats, .. } = &self.sources[id];
+        let again = turns.last().filter(|_| *repeats);
+        turns.get(calls).or(again).cloned().unwrap_or_default()
     }
 }
 
@@ -262,116 +380,4 @@ enum ModeName {
     Level,
     Edge,
     OneShot,
-}
-
-impl fmt::Display for When {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            When::Past(steps) => write!(f, "{} ms before the start", (steps + 1) * 10),
-            When::Now => f.write_str("now"),
-            When::Soon => f.write_str("in 2 ms"),
-            When::Far(hours) => write!(f, "{} h after the start", hours + 1),
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Kind::Fd(interest, mode) => write!(f, "descriptor, {interest:?}, {mode:?}"),
-            Kind::Ping => f.write_str("ping"),
-            Kind::Channel { bound: None } => f.write_str("channel"),
-            Kind::Channel { bound: Some(bound) } => write!(f, "channel for {bound}"),
-            Kind::Timer(when) => write!(f, "timer, {when}"),
-            Kind::Idle => f.write_str("idle callback"),
-            Kind::Signal => f.write_str("signal"),
-            Kind::Executor => f.write_str("executor"),
-        }
-    }
-}
-
-impl fmt::Display for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let n = |id: &Id| name(*id);
-        match self {
-            Action::Insert(id) => write!(f, "insert {}", n(id)),
-            Action::Remove(id) => write!(f, "remove {}", n(id)),
-            Action::Disable(id) => write!(f, "disable {}", n(id)),
-            Action::Enable(id) => write!(f, "enable {}", n(id)),
-            Action::Update(id, interest, mode) => {
-                write!(f, "update {} to {interest:?}, {mode:?}", n(id))
-            }
-            Action::Reset(id, when) => write!(f, "reset {} to {when}", n(id)),
-            Action::Write(id, count) => write!(f, "write {count} to {}", n(id)),
-            Action::HangUp(id) => write!(f, "hang up on {}", n(id)),
-            Action::Read(count) => write!(f, "read {count} at most"),
-            Action::Ping(id) => write!(f, "ping {}", n(id)),
-            Action::Send(id) => write!(f, "send to {}", n(id)),
-            Action::Release(id) => write!(f, "drop the handle of {}", n(id)),
-            Action::Spawn(id, Future::Ready) => write!(f, "spawn on {}", n(id)),
-            Action::Spawn(id, Future::Gated) => write!(f, "spawn on {}, gated", n(id)),
-            Action::Open(id) => write!(f, "open the gate of {}", n(id)),
-            Action::Cancel(id) => write!(f, "cancel {}", n(id)),
-            Action::Raise => f.write_str("raise the signal"),
-            Action::WakeUp => f.write_str("wake up"),
-            Action::Stop => f.write_str("stop"),
-        }
-    }
-}
-
-impl fmt::Display for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Answer::Go => f.write_str("go on"),
-            Answer::Rearm => f.write_str("rearm"),
-            Answer::Disable => f.write_str("disable"),
-            Answer::Remove => f.write_str("remove"),
-            Answer::Fail => f.write_str("fail"),
-            Answer::Again(when) => write!(f, "again {when}"),
-            Answer::Panic => f.write_str("panic"),
-        }
-    }
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Step::Do(action) => action.fmt(f),
-            Step::Dispatch => f.write_str("dispatch"),
-            Step::Wait => f.write_str("dispatch, at most 5 ms"),
-            Step::Block => f.write_str("dispatch without limit"),
-            Step::Meanwhile(action) => {
-                write!(f, "dispatch without limit, and from another thread {action}")
-            }
-            Step::Run => f.write_str("run"),
-            Step::Peek => f.write_str("look at the loop's own descriptor"),
-        }
-    }
-}
-
-impl fmt::Display for Turn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for action in &self.actions {
-            write!(f, "{action}; ")?;
-        }
-        write!(f, "{}", self.answer)
-    }
-}
-
-/// On one line, for logs.
-impl fmt::Display for Program {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (id, source) in self.sources.iter().enumerate() {
-            write!(f, "{}: {}", name(id), source.kind)?;
-            for (number, turn) in source.turns.iter().enumerate() {
-                write!(f, "{} {{ {turn} }}", if number == 0 { "," } else { "" })?;
-            }
-            f.write_str("; ")?;
-        }
-        f.write_str("then ")?;
-        for (number, step) in self.steps.iter().enumerate() {
-            write!(f, "{}{step}", if number == 0 { "" } else { "; " })?;
-        }
-        Ok(())
-    }
 }

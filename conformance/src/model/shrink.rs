@@ -1,30 +1,36 @@
 //! Makes a program smaller for as long as it shows a deviation.
 
+use std::time::{Duration, Instant};
+
 use super::program::{Answer, Id, Kind, Program, Step};
 use super::{Action, Counterexample, replay};
 use crate::adapter::{Adapter, Interest, Mode};
 
-/// No more programs than this are tried.
+/// No more programs than this are tried,
 const TRIES_MAX: usize = 4000;
+
+/// nor any after so long, since a rule has to come to an end.
+const TIME_MAX: Duration = Duration::from_secs(8);
 
 /// Finds a small program that shows a deviation, which need not be the same.
 pub(super) fn shrink<A: Adapter>(counterexample: Counterexample) -> Counterexample {
-    shrink_by(counterexample, &mut |program| replay::<A>(program))
+    shrink_by(counterexample, TIME_MAX, &mut |program| replay::<A>(program))
 }
 
 /// The same with another way to try a program.
 pub(crate) fn shrink_by(
     mut smallest: Counterexample,
+    limit: Duration,
     try_one: &mut dyn FnMut(&Program) -> Option<Counterexample>,
 ) -> Counterexample {
-    let mut tries = 0;
+    let (mut tries, begin) = (0, Instant::now());
     let mut is_smaller = true;
     while is_smaller {
         is_smaller = false;
         for pass in PASSES {
             let mut position = 0;
             while let Some(candidate) = pass(&smallest.program, position) {
-                if tries == TRIES_MAX {
+                if tries == TRIES_MAX || begin.elapsed() >= limit {
                     return smallest;
                 }
                 tries += 1;
@@ -75,6 +81,9 @@ fn without_source(program: &Program, position: usize) -> Option<Program> {
     for turn in smaller.sources.iter_mut().flat_map(|source| &mut source.turns) {
         turn.actions.retain_mut(renamed);
     }
+    for source in &mut smaller.sources {
+        source.farewell.retain_mut(renamed);
+    }
     Some(smaller)
 }
 
@@ -110,11 +119,15 @@ fn without_action(program: &Program, position: usize) -> Option<Program> {
 /// Takes the n-th action out of the callbacks.
 fn take_action(program: &mut Program, position: usize) -> Option<Action> {
     let mut left = position;
-    for turn in program.sources.iter_mut().flat_map(|source| &mut source.turns) {
-        if left < turn.actions.len() {
-            return Some(turn.actions.remove(left));
+    let lists = program.sources.iter_mut().flat_map(|source| {
+        let turns = source.turns.iter_mut().map(|turn| &mut turn.actions);
+        turns.chain([&mut source.farewell])
+    });
+    for actions in lists {
+        if left < actions.len() {
+            return Some(actions.remove(left));
         }
-        left -= turn.actions.len();
+        left -= actions.len();
     }
     None
 }
@@ -138,8 +151,11 @@ fn simpler(program: &Program, position: usize) -> Option<Program> {
             ways.push(simpler);
         }
     };
+    add(&|program| program.scene.is_crowded = false);
+    add(&|program| program.scene.is_blocking = false);
     for id in 0..program.sources.len() {
         add(&|program| program.sources[id].keeps_name = false);
+        add(&|program| program.sources[id].repeats = false);
         add(&|program| {
             if let Kind::Fd(interest, _) = &mut program.sources[id].kind {
                 *interest = Interest::Read;
@@ -161,7 +177,9 @@ fn simpler(program: &Program, position: usize) -> Option<Program> {
     }
     for number in 0..program.steps.len() {
         add(&|program| match program.steps[number] {
-            Step::Wait | Step::Block | Step::Run => program.steps[number] = Step::Dispatch,
+            Step::Wait | Step::Interrupt | Step::Block | Step::Run => {
+                program.steps[number] = Step::Dispatch;
+            }
             Step::Meanwhile(action) => program.steps[number] = Step::Do(action),
             _ => {}
         });

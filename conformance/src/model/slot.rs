@@ -1,37 +1,44 @@
 //! What a program holds of a source, with the types of the adapter forgotten.
 
-use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use super::push::Pushing;
 use super::spec::Outcome;
 use crate::adapter::{Adapter, Refusal, Sender};
 
 /// What a program holds of a source.
 pub(super) struct Slot<A: Adapter> {
     pub(super) source: Option<A::Source>,
-    /// The other end of a descriptor.
+    /// A duplicate of a descriptor that the loop has.
+    pub(super) near: Option<UnixStream>,
+    /// The other end of it.
     pub(super) far: Option<UnixStream>,
     pub(super) ping: Option<Arc<dyn Fn() + Send + Sync>>,
     pub(super) sender: Option<Box<dyn Post>>,
+    /// A thread that sends.
+    pub(super) push: Option<Pushing>,
     pub(super) cancel: Option<Box<dyn FnOnce()>>,
     pub(super) spawn: Option<Rc<dyn Fn(BoxedFuture) -> bool>>,
     /// Of the futures of an executor, in order.
-    pub(super) gates: Vec<Rc<Gate>>,
+    pub(super) gates: Vec<Arc<Gate>>,
 }
 
 impl<A: Adapter> Default for Slot<A> {
     fn default() -> Self {
         Slot {
             source: None,
+            near: None,
             far: None,
             ping: None,
             sender: None,
+            push: None,
             cancel: None,
             spawn: None,
             gates: Vec::new(),
@@ -39,31 +46,39 @@ impl<A: Adapter> Default for Slot<A> {
     }
 }
 
+impl<A: Adapter> Slot<A> {
+    /// Whether there is something to let go.
+    pub(super) fn is_held(&self) -> bool {
+        let (has_ping, has_sender) = (self.ping.is_some(), self.sender.is_some());
+        has_ping || has_sender || self.spawn.is_some() || self.cancel.is_some()
+    }
+}
+
 /// A future whose output is its number.
 pub(super) type BoxedFuture = Pin<Box<dyn Future<Output = u32>>>;
 
-/// What a future waits for.
+/// What a future waits for, to be opened by any thread.
 #[derive(Default)]
 pub struct Gate {
-    is_open: Cell<bool>,
-    waker: RefCell<Option<Waker>>,
+    is_open: AtomicBool,
+    waker: Mutex<Option<Waker>>,
 }
 
 impl Gate {
     /// One that is open or not.
     pub fn new(is_open: bool) -> Self {
-        Gate { is_open: Cell::new(is_open), waker: RefCell::default() }
+        Gate { is_open: AtomicBool::new(is_open), waker: Mutex::default() }
     }
 
     /// Whether it is open.
     pub fn is_open(&self) -> bool {
-        self.is_open.get()
+        self.is_open.load(Ordering::SeqCst)
     }
 
     /// Opens it, and wakes the future that waits.
     pub fn open(&self) {
-        self.is_open.set(true);
-        let waker = self.waker.take();
+        self.is_open.store(true, Ordering::SeqCst);
+        let waker = self.exchange(None);
         waker.into_iter().for_each(Waker::wake);
     }
 
@@ -74,18 +89,23 @@ impl Gate {
 
     /// The same, a poll at a time.
     pub(super) fn poll(&self, context: &mut Context<'_>) -> Poll<()> {
-        if self.is_open.get() {
+        // The waker comes first: whoever opens it after the look finds it.
+        let _replaced = self.exchange(Some(context.waker().clone()));
+        if self.is_open() {
             return Poll::Ready(());
         }
-        // The waker that was there is dropped after the borrow has ended.
-        let _replaced = self.waker.replace(Some(context.waker().clone()));
         Poll::Pending
+    }
+
+    /// Wakers are used and dropped with the lock free: both may call back.
+    fn exchange(&self, waker: Option<Waker>) -> Option<Waker> {
+        std::mem::replace(&mut *self.waker.lock().unwrap_or_else(PoisonError::into_inner), waker)
     }
 }
 
 impl fmt::Debug for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gate").field("is_open", &self.is_open).finish_non_exhaustive()
+        f.debug_struct("Gate").field("is_open", &self.is_open()).finish_non_exhaustive()
     }
 }
 
@@ -106,6 +126,9 @@ pub(super) trait Post: Send {
     /// Sends, without blocking.
     fn post(&self, message: Message) -> Outcome;
 
+    /// Sends, and waits for room.
+    fn send(&self, message: Message) -> Outcome;
+
     fn copy(&self) -> Box<dyn Post>;
 }
 
@@ -125,6 +148,10 @@ impl<S: Sender<Message>> Post for Poster<S> {
             Err(Refusal::Full(_)) => Outcome::Full,
             Err(Refusal::Closed(_)) => Outcome::Closed,
         }
+    }
+
+    fn send(&self, message: Message) -> Outcome {
+        self.sender.send(message).map_or(Outcome::Closed, |()| Outcome::Done)
     }
 
     fn copy(&self) -> Box<dyn Post> {

@@ -1,69 +1,55 @@
 //! Does what a program says with a loop, and tells the model of it.
 
-use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::os::fd::BorrowedFd;
-use std::os::unix::net::UnixStream;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::resume_unwind;
 use std::rc::Rc;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Once};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-
-use super::program::{Action, Answer, Id, Kind, Program, Step, name};
+use super::program::{Answer, Future, Id, Kind, Program, name};
+use super::push::Pushing;
 use super::slot::{Message, Slot};
-use super::spec::{Ending, Model, Outcome, PATIENCE};
+use super::spec::Model;
 use super::state::Event;
-use crate::adapter::{Adapter, Capabilities, Capability, Failure, Stop};
+use super::surroundings::Surroundings;
+use crate::adapter::{Adapter, Capabilities, Capability, Ping, Stop};
 use crate::rule::Deviation;
+
+/// How many pings a crowd is: more than a byte can count.
+pub(super) const CROWD: usize = 260;
 
 /// What came of a program.
 #[derive(Debug)]
 pub(super) struct Performance {
     /// What was not permitted, if anything.
     pub(super) deviation: Option<Deviation>,
-    /// Whether that may be the machine's fault.
-    pub(super) is_late: bool,
+    /// Whether that may be somebody else's fault.
+    pub(super) is_doubtful: bool,
     /// What happened, a line each.
     pub(super) log: Vec<String>,
 }
 
 /// Performs a program on a loop of its own.
 pub(super) fn perform<A: Adapter>(program: &Program) -> Performance {
-    catch_signals();
-    let descriptors = count_descriptors();
-    let stage = Rc::new(Stage::<A>::new(program));
+    let surroundings = Surroundings::new(program.scene);
+    let stage = Rc::new(Stage::<A>::new(program, surroundings));
     let outcome = A::new().map(|event_loop| stage.play(event_loop));
     if let Err(failure) = outcome {
         stage.model.borrow_mut().deviate("a loop", failure.to_string());
     }
     stage.model.borrow_mut().finish();
-    stage.check_leaks(descriptors);
+    stage.check_leaks();
     let model = stage.model.borrow();
     let log = stage.log.take();
-    Performance { deviation: model.deviation().cloned(), is_late: model.is_late(), log }
-}
-
-/// A signal that nobody listens to any more must not end the process.
-fn catch_signals() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let noted = Arc::new(AtomicBool::new(false));
-        // Without the handler, programs with signals end the process, which is told of, too.
-        let _ = signal_hook::flag::register(signal_hook::consts::SIGUSR1, noted);
-    });
-}
-
-/// How many descriptors are open; where that cannot be told, always none.
-fn count_descriptors() -> usize {
-    std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
+    Performance { deviation: model.deviation().cloned(), is_doubtful: model.is_doubtful(), log }
 }
 
 /// What a callback panics with.
-struct Panicked;
+pub(super) struct Panicked;
+
+/// No more lines than this are kept: a turn may have a thousand calls.
+const LINES_MAX: usize = 500;
 
 /// What callbacks and steps share.
 pub(super) struct Stage<A: Adapter> {
@@ -72,12 +58,15 @@ pub(super) struct Stage<A: Adapter> {
     pub(super) start: Instant,
     pub(super) model: RefCell<Model>,
     log: RefCell<Vec<String>>,
+    pub(super) surroundings: Surroundings,
+    /// For what is done when something is dropped; taken away when the program is over.
+    pub(super) handle: RefCell<Option<A::Handle>>,
     pub(super) slots: RefCell<Vec<Slot<A>>>,
     calls: RefCell<Vec<usize>>,
     pub(super) stop: RefCell<Option<StopOrWake>>,
     pub(super) is_running: Cell<bool>,
     pub(super) is_stopped: Cell<bool>,
-    messages_sent: Cell<u32>,
+    pub(super) messages_sent: Cell<u32>,
     /// Counts the messages and futures that are not dropped yet.
     pub(super) alive: Arc<()>,
 }
@@ -95,14 +84,15 @@ impl<A: Adapter> Drop for Captured<A> {
     fn drop(&mut self) {
         self.stage.note(format_args!("what {} captured is dropped", name(self.id)));
         self.stage.model.borrow_mut().dropped(self.id);
+        let handle = self.stage.handle.borrow().clone();
+        for action in &self.stage.program.sources[self.id].farewell {
+            handle.iter().for_each(|handle| self.stage.act(handle, *action, None));
+        }
     }
 }
 
-/// Something that another thread can do.
-type Remote = Box<dyn FnOnce() -> Outcome + Send>;
-
 impl<A: Adapter> Stage<A> {
-    fn new(program: &Program) -> Self {
+    fn new(program: &Program, surroundings: Surroundings) -> Self {
         let start = Instant::now();
         let capabilities = A::capabilities();
         Stage {
@@ -111,6 +101,8 @@ impl<A: Adapter> Stage<A> {
             start,
             model: RefCell::new(Model::new(program, capabilities, start)),
             log: RefCell::default(),
+            surroundings,
+            handle: RefCell::default(),
             slots: RefCell::new(program.sources.iter().map(|_| Slot::default()).collect()),
             calls: RefCell::new(vec![0; program.sources.len()]),
             stop: RefCell::default(),
@@ -131,188 +123,80 @@ impl<A: Adapter> Stage<A> {
 
     pub(super) fn note(&self, what: impl std::fmt::Display) {
         let indent = if self.model.borrow().is_dispatching() { "    " } else { "" };
-        self.log.borrow_mut().push(format!("{indent}{what}"));
+        let log = &mut *self.log.borrow_mut();
+        if log.len() < LINES_MAX {
+            log.push(format!("{indent}{what}"));
+        }
     }
 
     /// Does the steps, then drops everything.
     fn play(self: &Rc<Self>, mut event_loop: A) {
         let handle = event_loop.handle();
+        *self.handle.borrow_mut() = Some(handle.clone());
         let needed = self.has(Capability::Stop) || self.has(Capability::Wakeup);
         if let (true, Ok(stop)) = (needed, event_loop.stopper()) {
             let stop = move |is_stop: bool| if is_stop { stop.stop() } else { stop.wakeup() };
             *self.stop.borrow_mut() = Some(Arc::new(stop));
         }
+        let crowd = self.crowd(&handle);
         for step in &self.program.steps {
             if self.is_off() {
                 break;
             }
             self.step(&mut event_loop, &handle, *step);
+            self.settle();
+            self.check_signals();
         }
         if !self.is_off() {
             self.note("the end: everything is dropped");
         }
         self.model.borrow_mut().give_up();
-        let slots = self.slots.take();
-        drop(slots);
-        drop(self.stop.take());
-        drop(handle);
+        let _ = self.handle.take();
+        let threads = self.let_go();
+        drop((crowd, self.stop.take(), handle));
         drop(event_loop);
+        self.join(threads);
     }
 
-    fn check_leaks(&self, descriptors: usize) {
-        let left = count_descriptors();
+    /// Drops what the program holds of its sources, but for the threads that send.
+    fn let_go(&self) -> Vec<Pushing> {
+        let mut slots = self.slots.take();
+        slots.iter_mut().filter_map(|slot| slot.push.take()).collect()
+    }
+
+    /// Pings that nobody pings.
+    fn crowd(self: &Rc<Self>, handle: &A::Handle) -> Vec<(impl Ping, A::Source)> {
+        let size =
+            if self.program.scene.is_crowded && self.has(Capability::Ping) { CROWD } else { 0 };
+        let ping = |_| {
+            let stage = self.clone();
+            A::insert_ping(handle, move |_| {
+                let mut model = stage.model.borrow_mut();
+                model.deviate("no call of a ping that nobody pinged", "one of the crowd is called");
+            })
+        };
+        (0..size).map_while(|number| ping(number).ok()).collect()
+    }
+
+    fn check_leaks(&self) {
         let mut model = self.model.borrow_mut();
         if Arc::strong_count(&self.alive) > 1 {
             model.deviate("every message and future dropped with the loop", "some leaked");
         }
-        // Tests on other threads may have opened some.
-        let _ = (descriptors, left);
-    }
-
-    fn step(self: &Rc<Self>, event_loop: &mut A, handle: &A::Handle, step: Step) {
-        match step {
-            Step::Do(action) => self.act(handle, action, None),
-            Step::Dispatch => self.dispatch(event_loop, Duration::ZERO),
-            Step::Wait => self.dispatch(event_loop, Duration::from_millis(5)),
-            Step::Block => {
-                let (is_sure, _) = self.model.borrow().prospect(Instant::now());
-                self.dispatch(event_loop, if is_sure { PATIENCE } else { Duration::ZERO });
-            }
-            Step::Meanwhile(action) => self.meanwhile(event_loop, handle, action),
-            Step::Run => self.run(event_loop),
-            Step::Peek => self.peek(event_loop),
+        if let Err((expected, actual)) = self.surroundings.check_end() {
+            model.doubt(expected, actual);
         }
     }
 
-    fn dispatch(&self, event_loop: &mut A, limit: Duration) {
-        self.note(format_args!("dispatch, at most {limit:?}"));
-        self.model.borrow_mut().begin_dispatch(Instant::now(), Some(limit));
-        let outcome = catch_unwind(AssertUnwindSafe(|| event_loop.dispatch(Some(limit))));
-        self.end_dispatch(outcome);
-    }
-
-    fn end_dispatch(&self, outcome: thread::Result<Result<(), Failure>>) {
-        let ending = match outcome {
-            Ok(Ok(())) => Ending::Returned,
-            Ok(Err(failure)) => Ending::Failed(failure.to_string()),
-            Err(payload) if payload.is::<Panicked>() => Ending::Panicked,
-            Err(payload) => Ending::Failed(format!("panicked: {}", text_of(&*payload))),
-        };
-        self.note(format_args!("the dispatch ends: {ending:?}"));
-        self.model.borrow_mut().end_dispatch(ending, Instant::now());
-    }
-
-    fn run(&self, event_loop: &mut A) {
-        if !self.has(Capability::Stop) {
-            return self.dispatch(event_loop, Duration::ZERO);
-        }
-        let Some(stop) = self.stop.borrow().clone() else { return };
-        self.note("run");
-        self.is_running.set(true);
-        self.is_stopped.set(false);
-        let (mut rounds, mut is_over) = (0, false);
-        let begin = || self.model.borrow_mut().begin_dispatch(Instant::now(), Some(Duration::ZERO));
-        begin();
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            event_loop.run(Some(Duration::ZERO), |_| {
-                if is_over {
-                    self.model.borrow_mut().deviate("the run to end after a stop", "it goes on");
-                }
-                rounds += 1;
-                self.note("the dispatch ends");
-                self.model.borrow_mut().end_dispatch(Ending::Returned, Instant::now());
-                if rounds == 2 || self.is_off() {
-                    self.is_stopped.set(true);
-                    stop(true);
-                }
-                is_over = self.is_stopped.get();
-                if !is_over {
-                    begin();
-                }
-            })
-        }));
-        self.is_running.set(false);
-        if is_over && matches!(outcome, Ok(Ok(()))) {
-            return self.note("the run ends");
-        }
-        self.end_dispatch(outcome);
-    }
-
-    /// Looks whether the loop's descriptor is readable when there is something to do.
-    fn peek(&self, event_loop: &A) {
-        if !self.has(Capability::Embed) {
-            return;
-        }
-        self.note("look at the loop's own descriptor");
-        let has_work = self.model.borrow().has_work(Instant::now());
-        // What there is to do may take a moment to show, on a busy machine.
-        let limit = if has_work { PATIENCE } else { Duration::ZERO };
-        let readable = event_loop.as_fd().map(|fd| is_readable_within(fd, limit));
-        if has_work && !matches!(readable, Ok(true)) {
-            let actual = format!("{readable:?}");
-            self.model.borrow_mut().deviate("the loop's own descriptor to be readable", actual);
-        }
-    }
-
-    /// Another thread does something while the loop sleeps.
-    fn meanwhile(self: &Rc<Self>, event_loop: &mut A, handle: &A::Handle, action: Action) {
-        let now = Instant::now();
-        let is_asleep = self.model.borrow().prospect(now).1;
-        let remote = if is_asleep { self.remote(action) } else { None };
-        let would_wake = || {
-            let mut then = self.model.borrow().clone();
-            then.begin(action, now);
-            if let Action::Send(id) = action {
-                then.sent(id, 0);
+    /// The signals that the loop watches are blocked, and no others.
+    fn check_signals(&self) {
+        let mut model = self.model.borrow_mut();
+        if self.has(Capability::SignalMask) && !model.is_watching_open() {
+            if let Err((expected, actual)) =
+                self.surroundings.check_mask(&|it| model.is_watched(it))
+            {
+                model.deviate(expected, actual);
             }
-            then.prospect(now).0
-        };
-        let Some(remote) = remote.filter(|_| would_wake()) else {
-            self.act(handle, action, None);
-            return self.dispatch(event_loop, Duration::ZERO);
-        };
-        self.note(format_args!("another thread is about to {action}"));
-        let permitted = self.model.borrow_mut().begin(action, now);
-        if let Action::Send(id) = action {
-            self.model.borrow_mut().sent(id, self.messages_sent.get());
-        }
-        let thread = thread::spawn(move || {
-            thread::sleep(Duration::from_micros(300));
-            remote()
-        });
-        self.dispatch(event_loop, PATIENCE);
-        let outcome = thread.join().unwrap_or(Outcome::Failed);
-        self.model.borrow_mut().end(action, permitted, outcome, Instant::now());
-    }
-
-    fn remote(&self, action: Action) -> Option<Remote> {
-        let slots = self.slots.borrow();
-        let slot = slots.get(action.source().unwrap_or_default())?;
-        match action {
-            Action::Ping(_) => {
-                let ping = slot.ping.clone()?;
-                Some(Box::new(move || {
-                    ping();
-                    Outcome::Done
-                }))
-            }
-            Action::Send(_) => {
-                let sender = slot.sender.as_ref()?.copy();
-                let message = self.message();
-                Some(Box::new(move || sender.post(message)))
-            }
-            Action::WakeUp if self.has(Capability::Wakeup) => {
-                let stop = self.stop.borrow().clone()?;
-                Some(Box::new(move || {
-                    stop(false);
-                    Outcome::Done
-                }))
-            }
-            Action::Write(id, count) if self.model.borrow().is_in(id) => {
-                let far = slot.far.as_ref()?.try_clone().ok()?;
-                Some(Box::new(move || write(&far, count)))
-            }
-            _ => None,
         }
     }
 
@@ -370,10 +254,15 @@ impl<A: Adapter> Stage<A> {
     }
 
     /// A future is polled.
-    pub(super) fn polled(&self, id: Id, task: u32) {
-        if !self.is_off() {
-            self.note(format_args!("future {task} of {} is polled", name(id)));
-            self.model.borrow_mut().call(id, Event::Polled(task), Instant::now());
+    pub(super) fn polled(&self, id: Id, task: u32, future: Future) {
+        if self.is_off() {
+            return;
+        }
+        self.note(format_args!("future {task} of {} is polled", name(id)));
+        self.model.borrow_mut().call(id, Event::Polled(task), Instant::now());
+        if future == Future::Panics && !self.is_off() {
+            self.model.borrow_mut().future_panicked(id);
+            resume_unwind(Box::new(Panicked));
         }
     }
 
@@ -391,29 +280,5 @@ impl<A: Adapter> Stage<A> {
             Answer::Panic => self.has(Capability::Panics),
         };
         if is_able { answer } else { Answer::Go }
-    }
-}
-
-/// Whether a descriptor is readable now.
-pub fn is_readable(fd: BorrowedFd<'_>) -> bool {
-    is_readable_within(fd, Duration::ZERO)
-}
-
-fn is_readable_within(fd: BorrowedFd<'_>, limit: Duration) -> bool {
-    let mut fds = [PollFd::new(&fd, PollFlags::IN)];
-    let limit = Timespec::try_from(limit).unwrap_or_default();
-    poll(&mut fds, Some(&limit)).is_ok_and(|ready| ready > 0)
-}
-
-fn text_of(payload: &(dyn Any + Send)) -> &str {
-    let text = payload.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("something")
-}
-
-pub(super) fn write(mut far: &UnixStream, count: u8) -> Outcome {
-    use std::io::Write;
-    match far.write_all(&vec![0; count.into()]) {
-        Ok(()) => Outcome::Done,
-        Err(_) => Outcome::Failed,
     }
 }

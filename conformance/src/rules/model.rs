@@ -10,7 +10,7 @@ pub(super) fn cases<A: Adapter>() -> Vec<Case> {
 }
 
 /// Few enough for a part of every run; `cargo suite model` goes on for as long as it is let.
-const PROGRAMS_MAX: u64 = 300;
+const PROGRAMS_MAX: u64 = 600;
 
 const PROGRAMS: Rule = Rule {
     id: "MODEL-01",

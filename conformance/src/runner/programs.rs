@@ -19,6 +19,9 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// How long it may take for a single one.
 const LIMIT_OF_ONE: Duration = Duration::from_secs(3);
 
+/// How long is spent on making such a program smaller.
+const SHRINKING_MAX: Duration = Duration::from_secs(300);
+
 /// What a process is to perform.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum Programs {
@@ -105,7 +108,7 @@ pub fn perform(
     let deviation = Deviation::new("the program to come to an end", &failure.text);
     let program = model::generate(seed, suite.capabilities);
     let first = Counterexample { seed, program, deviation, log: Vec::new() };
-    let smallest = model::shrink_by(first, &mut |program| {
+    let smallest = model::shrink_by(first, SHRINKING_MAX, &mut |program| {
         if interruption.is_some() {
             return None;
         }

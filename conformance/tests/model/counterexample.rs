@@ -14,18 +14,22 @@
 #![allow(dead_code, unused_imports, unused_variables, reason = "a program need not use all of it")]
 
 use std::cell::{Cell, RefCell};
+use std::future::Future;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use conformance::adapter::{
     Adapter, CancelIdle, ChannelEvent, Failure, Interest, Mode, Next, Ping, Sender, Spawn, Stop,
     TimerNext,
 };
-use conformance::model::{Gate, is_readable, raise};
+use conformance::model::{
+    Gate, Signal, block_signal, catch_signals, drain, fill, interrupted, is_readable, nest, raise,
+};
 
 use conformance::adapters::CalloopRef as Loop;
 
@@ -34,6 +38,9 @@ type Source = <Loop as Adapter>::Source;
 
 /// The name of a source, while it has one.
 type Name = RefCell<Option<Source>>;
+
+/// A socket, while it is open.
+type Socket = RefCell<Option<UnixStream>>;
 
 /// What has a source called, or a message sent, from any thread.
 type Poke = RefCell<Option<Arc<dyn Fn() + Send + Sync>>>;
@@ -53,36 +60,87 @@ fn remove(handle: &Handle, name: &Name) {
     source.into_iter().for_each(|source| Loop::remove(handle, source));
 }
 
-fn write(far: &RefCell<Option<UnixStream>>, count: usize) {
+fn write(far: &Socket, count: usize) {
     if let Some(far) = &mut *far.borrow_mut() {
         far.write_all(&vec![0; count]).expect("there is room");
     }
 }
 
-fn dispatch(event_loop: &mut Loop, limit: Duration) {
+fn hang_up(far: &Socket) {
+    let far = far.take();
+    far.iter().for_each(drain);
+}
+
+fn dispatch(event_loop: &mut Loop, limit: impl Into<Option<Duration>>) {
+    let limit = limit.into();
     println!("dispatch, at most {limit:?}");
-    let outcome = catch_unwind(AssertUnwindSafe(|| event_loop.dispatch(Some(limit))));
+    let outcome = catch_unwind(AssertUnwindSafe(|| event_loop.dispatch(limit)));
     println!("  it ends: {outcome:?}");
 }
 
-/// A dispatch that ends when this has happened on another thread, or after a second.
-fn meanwhile(event_loop: &mut Loop, poke: Option<Arc<dyn Fn() + Send + Sync>>) {
+/// A dispatch that lasts until something happens, or for a second; this happens on another thread.
+fn block(
+    event_loop: &mut Loop,
+    limit: impl Into<Option<Duration>>,
+    poke: Option<Arc<dyn Fn() + Send + Sync>>,
+) {
+    let stopper = event_loop.stopper().ok();
+    let limit = if stopper.is_some() { limit.into() } else { Some(Duration::from_secs(1)) };
+    let (over, is_over) = mpsc::channel::<()>();
     let thread = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_micros(300));
         poke.into_iter().for_each(|poke| poke());
+        if is_over.recv_timeout(Duration::from_secs(1)) == Err(mpsc::RecvTimeoutError::Timeout) {
+            stopper.into_iter().for_each(|stopper| stopper.wakeup());
+        }
     });
-    dispatch(event_loop, Duration::from_secs(1));
+    dispatch(event_loop, limit);
+    drop(over);
     thread.join().expect("the thread ends");
+}
+
+type Gates = RefCell<Vec<Arc<Gate>>>;
+
+/// The oldest gate that is not open.
+fn next(gates: &Gates) -> Option<Arc<Gate>> {
+    gates.borrow().iter().find(|gate| !gate.is_open()).cloned()
+}
+
+type Spawns = RefCell<Option<Rc<dyn Fn(Pin<Box<dyn Future<Output = ()>>>)>>>;
+
+fn spawn(spawns: &Spawns, future: impl Future<Output = ()> + 'static) {
+    let spawn = spawns.borrow().clone();
+    if let Some(spawn) = spawn {
+        spawn(Box::pin(future));
+    }
+}
+
+fn spawn_gated(spawns: &Spawns, gates: &Gates, is_open: bool) {
+    let gate = Arc::new(Gate::new(is_open));
+    gates.borrow_mut().push(gate.clone());
+    spawn(spawns, async move { gate.passed().await });
+}
+
+/// Does this when it is dropped.
+struct Farewell(Rc<World>, fn(&Rc<World>, &Handle));
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        let handle = self.0.handle.borrow().clone();
+        handle.iter().for_each(|handle| (self.1)(&self.0, handle));
+    }
 }
 
 /// What steps and callbacks share.
 struct World {
     start: Instant,
+    handle: RefCell<Option<Handle>>,
     stop: Poke,
     wake_up: Poke,
     a_is_inserted: Cell<bool>,
     a: Name,
-    a_far: RefCell<Option<UnixStream>>,
+    a_near: Socket,
+    a_far: Socket,
     b_is_inserted: Cell<bool>,
     b: Name,
     b_ping: Poke,
@@ -91,22 +149,31 @@ struct World {
     d_is_inserted: Cell<bool>,
     d: Name,
     d_send: Poke,
+    d_push: Poke,
     e_is_inserted: Cell<bool>,
     e: Name,
     f_is_inserted: Cell<bool>,
     f: Name,
     g_is_inserted: Cell<bool>,
     g: Name,
-    g_spawn: RefCell<Option<Rc<dyn Fn(Rc<Gate>)>>>,
-    g_gates: RefCell<Vec<Rc<Gate>>>,
+    g_spawn: Spawns,
+    g_gates: Gates,
     h_is_inserted: Cell<bool>,
     h: Name,
     h_send: Poke,
+    h_push: Poke,
     i_is_inserted: Cell<bool>,
     i: Name,
     j_is_inserted: Cell<bool>,
     j: Name,
-    j_far: RefCell<Option<UnixStream>>,
+    j_near: Socket,
+    j_far: Socket,
+    k_is_inserted: Cell<bool>,
+    k: Name,
+    k_send: Poke,
+    k_push: Poke,
+    l_is_inserted: Cell<bool>,
+    l: Name,
 }
 
 /// a: descriptor, Read, Level.
@@ -118,6 +185,7 @@ fn insert_a(world: &Rc<World>, handle: &Handle) {
     let mut calls = 0;
     let (near, far) = UnixStream::pair().expect("two sockets");
     near.set_nonblocking(true).expect("it does not block");
+    let same = near.try_clone().expect("another descriptor");
     let (interest, mode) = (Interest::Read, Mode::Level);
     let source = Loop::insert_fd(handle, near.into(), interest, mode, move |handle, fd, ready| {
         println!("  a is called, {ready:?}");
@@ -134,13 +202,14 @@ fn insert_a(world: &Rc<World>, handle: &Handle) {
             2 => {
                 remove(handle, &world.a);
                 insert_c(world, handle);
-                raise().expect("a signal");
+                raise(Signal::Usr1).expect("a signal");
                 Next::Fail("as the program says")
             }
             _ => Next::Continue,
         }
     });
     world.a_far.replace(Some(far));
+    world.a_near.replace(Some(same));
     world.a.replace(Some(source.expect("it is inserted")));
 }
 
@@ -158,16 +227,13 @@ fn insert_b(world: &Rc<World>, handle: &Handle) {
         match calls {
             1 => {
                 poke(&world.d_send);
-                let gate = Rc::new(Gate::new(true));
-                world.g_gates.borrow_mut().push(gate.clone());
-                let spawn = world.g_spawn.borrow().clone();
-                spawn.into_iter().for_each(|spawn| spawn(gate.clone()));
+                spawn_gated(&world.g_spawn, &world.g_gates, true);
             }
             _ => {}
         }
     });
     let (ping, source) = inserted.expect("it is inserted");
-    world.b_ping.replace(Some(Arc::new(move || ping.ping())));
+    world.b_ping.replace(Some(Arc::new(move || ping.clone().ping())));
     world.b.replace(Some(source));
 }
 
@@ -178,7 +244,13 @@ fn insert_c(world: &Rc<World>, handle: &Handle) {
     }
     let own = world.clone();
     let mut calls = 0;
+    let farewell = Farewell(world.clone(), |world, handle| {
+        poke(&world.wake_up);
+        let cancel = world.c_cancel.take();
+        cancel.into_iter().for_each(|cancel| cancel());
+    });
     let idle = Loop::insert_idle(handle, move |handle| {
+        let _farewell = farewell;
         println!("  c is called");
         let world = &own;
         calls += 1;
@@ -216,11 +288,23 @@ fn insert_d(world: &Rc<World>, handle: &Handle) {
         }
     });
     let (sender, source) = inserted.expect("it is inserted");
-    let sender = Mutex::new((0, sender));
+    let sender = Arc::new(Mutex::new((0, sender)));
+    let pusher = sender.clone();
     world.d_send.replace(Some(Arc::new(move || {
         let (sent, sender) = &mut *sender.lock().expect("no sender panics");
         *sent += 1;
         println!("    it comes to this: {:?}", sender.send(*sent));
+    })));
+    world.d_push.replace(Some(Arc::new(move || {
+        let (number, sender) = {
+            let (sent, sender) = &mut *pusher.lock().expect("no sender panics");
+            *sent += 1;
+            (*sent, sender.clone())
+        };
+        std::thread::spawn(move || {
+            println!("  another thread has sent: {:?}", sender.send(number))
+        });
+        std::thread::sleep(Duration::from_micros(500));
     })));
     world.d.replace(Some(source));
 }
@@ -241,7 +325,7 @@ fn insert_e(world: &Rc<World>, handle: &Handle) {
             calls += 1;
             match calls {
                 1 => {
-                    poke(&world.wake_up);
+                    println!("    another loop: {:?}", nest::<Loop>());
                     TimerNext::At(world.start + Duration::from_secs(3600))
                 }
                 _ => TimerNext::Stop,
@@ -251,14 +335,14 @@ fn insert_e(world: &Rc<World>, handle: &Handle) {
     world.e.replace(Some(source.expect("it is inserted")));
 }
 
-/// f: signal.
+/// f: signals, SIGUSR1 and SIGUSR2.
 fn insert_f(world: &Rc<World>, handle: &Handle) {
     if world.f_is_inserted.replace(true) {
         return;
     }
     let own = world.clone();
     let mut calls = 0;
-    let source = Loop::insert_signals(handle, &[10], move |handle, event| {
+    let source = Loop::insert_signals(handle, &[10, 12], move |handle, event| {
         println!("  f is called, {event:?}");
         let world = &own;
         calls += 1;
@@ -282,8 +366,7 @@ fn insert_g(world: &Rc<World>, handle: &Handle) {
         calls += 1;
         match calls {
             1 => {
-                let gates = world.g_gates.borrow().clone();
-                gates.iter().find(|gate| !gate.is_open()).into_iter().for_each(|gate| gate.open());
+                next(&world.g_gates).into_iter().for_each(|gate| gate.open());
                 change(&world.d, |d| Loop::enable(handle, d));
             }
             _ => {}
@@ -291,10 +374,10 @@ fn insert_g(world: &Rc<World>, handle: &Handle) {
     });
     let (spawn, source) = inserted.expect("it is inserted");
     let spawned = Cell::new(0);
-    world.g_spawn.replace(Some(Rc::new(move |gate: Rc<Gate>| {
+    world.g_spawn.replace(Some(Rc::new(move |future| {
         let number = spawned.replace(spawned.get() + 1);
         let is_spawned = spawn.spawn(async move {
-            gate.passed().await;
+            future.await;
             number
         });
         println!("    it comes to this: {is_spawned}");
@@ -319,11 +402,23 @@ fn insert_h(world: &Rc<World>, handle: &Handle) {
             }
         });
     let (sender, source) = inserted.expect("it is inserted");
-    let sender = Mutex::new((0, sender));
+    let sender = Arc::new(Mutex::new((0, sender)));
+    let pusher = sender.clone();
     world.h_send.replace(Some(Arc::new(move || {
         let (sent, sender) = &mut *sender.lock().expect("no sender panics");
         *sent += 1;
         println!("    it comes to this: {:?}", sender.try_send(*sent));
+    })));
+    world.h_push.replace(Some(Arc::new(move || {
+        let (number, sender) = {
+            let (sent, sender) = &mut *pusher.lock().expect("no sender panics");
+            *sent += 1;
+            (*sent, sender.clone())
+        };
+        std::thread::spawn(move || {
+            println!("  another thread has sent: {:?}", sender.send(number))
+        });
+        std::thread::sleep(Duration::from_micros(500));
     })));
     world.h.replace(Some(source));
 }
@@ -339,7 +434,7 @@ fn insert_i(world: &Rc<World>, handle: &Handle) {
         println!("  i is called, {deadline:?}");
         let world = &own;
         calls += 1;
-        match calls {
+        match calls.min(1) {
             1 => TimerNext::At(world.start - Duration::from_millis(20)),
             _ => TimerNext::Stop,
         }
@@ -356,6 +451,7 @@ fn insert_j(world: &Rc<World>, handle: &Handle) {
     let mut calls = 0;
     let (near, far) = UnixStream::pair().expect("two sockets");
     near.set_nonblocking(true).expect("it does not block");
+    let same = near.try_clone().expect("another descriptor");
     let (interest, mode) = (Interest::Both, Mode::Edge);
     let source = Loop::insert_fd(handle, near.into(), interest, mode, move |handle, fd, ready| {
         println!("  j is called, {ready:?}");
@@ -366,10 +462,68 @@ fn insert_j(world: &Rc<World>, handle: &Handle) {
         }
     });
     world.j_far.replace(Some(far));
+    world.j_near.replace(Some(same));
     world.j.replace(Some(source.expect("it is inserted")));
 }
 
+/// k: channel for 0.
+fn insert_k(world: &Rc<World>, handle: &Handle) {
+    if world.k_is_inserted.replace(true) {
+        return;
+    }
+    let own = world.clone();
+    let mut calls = 0;
+    let inserted =
+        Loop::insert_bounded_channel(handle, 0, move |handle, event: ChannelEvent<u32>| {
+            println!("  k is called, {event:?}");
+            let world = &own;
+            calls += 1;
+            match calls {
+                _ => {}
+            }
+        });
+    let (sender, source) = inserted.expect("it is inserted");
+    let sender = Arc::new(Mutex::new((0, sender)));
+    let pusher = sender.clone();
+    world.k_send.replace(Some(Arc::new(move || {
+        let (sent, sender) = &mut *sender.lock().expect("no sender panics");
+        *sent += 1;
+        println!("    it comes to this: {:?}", sender.try_send(*sent));
+    })));
+    world.k_push.replace(Some(Arc::new(move || {
+        let (number, sender) = {
+            let (sent, sender) = &mut *pusher.lock().expect("no sender panics");
+            *sent += 1;
+            (*sent, sender.clone())
+        };
+        std::thread::spawn(move || {
+            println!("  another thread has sent: {:?}", sender.send(number))
+        });
+        std::thread::sleep(Duration::from_micros(500));
+    })));
+    world.k.replace(Some(source));
+}
+
+/// l: timer, never.
+fn insert_l(world: &Rc<World>, handle: &Handle) {
+    if world.l_is_inserted.replace(true) {
+        return;
+    }
+    let own = world.clone();
+    let mut calls = 0;
+    let source = Loop::insert_timer(handle, Duration::MAX, move |handle, deadline| {
+        println!("  l is called, {deadline:?}");
+        let world = &own;
+        calls += 1;
+        match calls {
+            _ => TimerNext::Stop,
+        }
+    });
+    world.l.replace(Some(source.expect("it is inserted")));
+}
+
 fn main() {
+    catch_signals();
     let mut event_loop = Loop::new().expect("a loop");
     let handle = &event_loop.handle();
     let stop: Poke = RefCell::default();
@@ -381,10 +535,12 @@ fn main() {
     }
     let world = &Rc::new(World {
         start: Instant::now(),
+        handle: RefCell::new(Some(handle.clone())),
         stop,
         wake_up,
         a_is_inserted: Cell::default(),
         a: Default::default(),
+        a_near: Default::default(),
         a_far: Default::default(),
         b_is_inserted: Cell::default(),
         b: Default::default(),
@@ -394,6 +550,7 @@ fn main() {
         d_is_inserted: Cell::default(),
         d: Default::default(),
         d_send: Default::default(),
+        d_push: Default::default(),
         e_is_inserted: Cell::default(),
         e: Default::default(),
         f_is_inserted: Cell::default(),
@@ -405,12 +562,23 @@ fn main() {
         h_is_inserted: Cell::default(),
         h: Default::default(),
         h_send: Default::default(),
+        h_push: Default::default(),
         i_is_inserted: Cell::default(),
         i: Default::default(),
         j_is_inserted: Cell::default(),
         j: Default::default(),
+        j_near: Default::default(),
         j_far: Default::default(),
+        k_is_inserted: Cell::default(),
+        k: Default::default(),
+        k_send: Default::default(),
+        k_push: Default::default(),
+        l_is_inserted: Cell::default(),
+        l: Default::default(),
     });
+    block_signal(Signal::Usr1);
+    let ping = |_| Loop::insert_ping(handle, |_| println!("one of the crowd is called"));
+    let crowd: Vec<_> = (0..260).map(ping).collect();
     println!("insert a");
     insert_a(world, handle);
     println!("insert b");
@@ -431,13 +599,21 @@ fn main() {
     insert_i(world, handle);
     println!("insert j");
     insert_j(world, handle);
+    println!("insert k");
+    insert_k(world, handle);
+    println!("insert l");
+    insert_l(world, handle);
     println!("write 3 to a");
     write(&world.a_far, 3);
     println!("spawn on g, gated");
-    let gate = Rc::new(Gate::new(false));
-    world.g_gates.borrow_mut().push(gate.clone());
-    let spawn = world.g_spawn.borrow().clone();
-    spawn.into_iter().for_each(|spawn| spawn(gate.clone()));
+    spawn_gated(&world.g_spawn, &world.g_gates, false);
+    println!("spawn on g, to sleep 2 ms");
+    spawn(&world.g_spawn, Loop::sleep(handle, Duration::from_millis(2)).expect("a delay"));
+    println!("set f to SIGUSR1");
+    change(&world.f, |f| Loop::set_signals(handle, f, &[10]));
+    println!("raise SIGUSR2");
+    raise(Signal::Usr2).expect("a signal");
+    interrupted(|| dispatch(&mut event_loop, Duration::from_micros(2900)));
     println!("its own descriptor: {:?}", event_loop.as_fd().map(is_readable));
     dispatch(&mut event_loop, Duration::ZERO);
     let rounds = Cell::new(0);
@@ -449,8 +625,22 @@ fn main() {
     };
     let run = || event_loop.run(Some(Duration::ZERO), each);
     println!("run: {:?}", catch_unwind(AssertUnwindSafe(run)));
+    println!("spawn on g, to panic");
+    spawn(&world.g_spawn, async { panic!("as the program says") });
     println!("send to h");
     poke(&world.h_send);
+    println!("send to h from another thread");
+    poke(&world.h_push);
+    println!("send to k from another thread");
+    poke(&world.k_push);
+    println!("fill j");
+    world.j_near.borrow().iter().for_each(fill);
+    println!("read all that was written to j");
+    world.j_far.borrow().iter().for_each(drain);
+    println!("use another loop on another thread");
+    println!("    another loop: {:?}", std::thread::spawn(nest::<Loop>).join());
+    println!("let time pass");
+    std::thread::sleep(Duration::from_micros(1500));
     println!("update j to None, OneShot");
     change(&world.j, |j| Loop::update_fd(handle, j, Interest::None, Mode::OneShot));
     println!("remove j");
@@ -459,13 +649,26 @@ fn main() {
         Ok(())
     });
     println!("hang up on j");
-    drop(world.j_far.take());
+    hang_up(&world.j_far);
     println!("drop the handle of b");
     drop((world.b_ping.take(), world.b.take()));
     println!("drop the handle of h");
-    drop(world.h_send.take());
-    dispatch(&mut event_loop, Duration::from_secs(1));
-    dispatch(&mut event_loop, Duration::from_millis(5));
-    meanwhile(&mut event_loop, world.wake_up.borrow().clone());
-    meanwhile(&mut event_loop, world.d_send.borrow().clone());
+    drop((world.h_send.take(), world.h_push.take()));
+    println!("drop the handle of g");
+    drop(world.g_spawn.take());
+    println!("drop the handle of c");
+    drop(world.c_cancel.take());
+    block(
+        &mut event_loop,
+        None,
+        next(&world.g_gates).map(|gate| {
+            let open: Arc<dyn Fn() + Send + Sync> = Arc::new(move || gate.open());
+            open
+        }),
+    );
+    block(&mut event_loop, Duration::MAX, None);
+    dispatch(&mut event_loop, Duration::from_micros(2900));
+    block(&mut event_loop, None, world.wake_up.borrow().clone());
+    block(&mut event_loop, None, world.d_send.borrow().clone());
+    world.handle.take();
 }

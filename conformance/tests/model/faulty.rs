@@ -1,6 +1,7 @@
 //! Loops with one fault each: the reference loop behind an adapter that does one thing wrong.
 
 use std::cell::{Cell, RefCell};
+use std::future::Future;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use conformance::adapter::{
-    Adapter, CancelIdle, Capabilities, ChannelEvent, Failure, Interest, Mode, Next, Ping,
+    Adapter, AsyncFd, CancelIdle, Capabilities, ChannelEvent, Failure, Interest, Mode, Next, Ping,
     Readiness, Refusal, Sender, SignalEvent, Spawn, Stop, TimerNext,
 };
 use conformance::adapters::CalloopRef as Sound;
@@ -240,6 +241,10 @@ impl<const FAULT: u8> Adapter for Faulty<FAULT> {
         Sound::insert_signals(handle, signals, callback)
     }
 
+    fn set_signals(handle: &Handle, source: &Source, signals: &[i32]) -> Result<(), Failure> {
+        Sound::set_signals(handle, source, signals)
+    }
+
     fn insert_executor<T, F>(
         handle: &Handle,
         mut callback: F,
@@ -258,6 +263,17 @@ impl<const FAULT: u8> Adapter for Faulty<FAULT> {
             output.into_iter().for_each(|output| callback(handle, output));
         })?;
         Ok((spawn, source))
+    }
+
+    fn adapt_io(handle: &Handle, fd: OwnedFd) -> Result<impl AsyncFd, Failure> {
+        Sound::adapt_io(handle, fd)
+    }
+
+    fn sleep(
+        handle: &Handle,
+        delay: Duration,
+    ) -> Result<impl Future<Output = ()> + 'static, Failure> {
+        Sound::sleep(handle, delay)
     }
 
     fn as_fd(&self) -> Result<BorrowedFd<'_>, Failure> {

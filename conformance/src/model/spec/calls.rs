@@ -2,11 +2,14 @@
 
 use std::time::Instant;
 
-use super::{Drop, Ending, Life, Model};
+use super::{Drop, Ending, Entry, Life, Model};
 use crate::adapter::Capability;
 use crate::model::act::failure;
-use crate::model::program::{Answer, Id};
-use crate::model::state::{Claim, Event, State};
+use crate::model::program::{Answer, Id, When};
+use crate::model::state::{Claim, Event, Fd, State};
+
+/// So many calls in one dispatch are not permitted, whatever there is to do.
+const CALLS_MAX: usize = 50_000;
 
 impl Model {
     /// A callback is called.
@@ -35,7 +38,6 @@ impl Model {
 
     /// Says why a call is not permitted, if it is not.
     pub(super) fn refuse(&mut self, id: Id, event: Event, now: Instant) -> Result<(), String> {
-        let permitted = self.permitted();
         let Some(dispatch) = &self.dispatch else {
             return Err("no call outside a dispatch".into());
         };
@@ -56,11 +58,17 @@ impl Model {
         match entry.life {
             Life::Enabled => {}
             _ if goes_on || !entry.is_sure => {}
-            Life::Absent | Life::Gone => return Err(format!("{permitted}, since it was removed")),
-            Life::Disabled => return Err(format!("{permitted}, since it is disabled")),
+            Life::Absent | Life::Gone => {
+                return Err(format!("{}, since it was removed", self.permitted()));
+            }
+            Life::Disabled => return Err(format!("{}, since it is disabled", self.permitted())),
         }
         if entry.claim == Claim::No {
+            let permitted = self.permitted();
             return Err(format!("{permitted}, since the wait gathered no more of it"));
+        }
+        if dispatch.calls >= CALLS_MAX {
+            return Err(format!("the dispatch to end, after {CALLS_MAX} calls"));
         }
         self.check_order(id)?;
         let entry = &mut self.entries[id];
@@ -92,9 +100,14 @@ impl Model {
         Ok(())
     }
 
-    /// Timers that are due fire in the order of their deadlines.
+    /// Timers that are due fire in the order of their deadlines, and descriptors in that in which
+    /// they became ready.
     pub(super) fn check_order(&self, id: Id) -> Result<(), String> {
-        let State::Timer(timer) = &self.entries[id].state else { return Ok(()) };
+        let timer = match &self.entries[id].state {
+            State::Timer(timer) => timer,
+            State::Fd(fd) => return self.check_ready_order(id, fd),
+            _ => return Ok(()),
+        };
         let is_fifo = self.capabilities.has(Capability::EqualDeadlinesFifo);
         for (other, entry) in self.entries.iter().enumerate() {
             if let State::Timer(others) = &entry.state {
@@ -106,6 +119,22 @@ impl Model {
             }
         }
         Ok(())
+    }
+
+    fn check_ready_order(&self, id: Id, fd: &Fd) -> Result<(), String> {
+        if !self.capabilities.has(Capability::ReadyOrder) {
+            return Ok(());
+        }
+        let is_first = |(other, entry): (Id, &Entry)| match &entry.state {
+            State::Fd(others) => other != id && entry.claim == Claim::Must && others.is_before(fd),
+            _ => false,
+        };
+        match self.entries.iter().enumerate().position(is_first) {
+            Some(other) => {
+                Err(format!("call of {} first, which became ready first", self.text(other)))
+            }
+            None => Ok(()),
+        }
     }
 
     /// A source that must be called in this dispatch and was not.
@@ -131,6 +160,21 @@ impl Model {
         next.join(" or ")
     }
 
+    /// A future of an executor has panicked.
+    pub(in crate::model) fn future_panicked(&mut self, id: Id) {
+        let Some(dispatch) = &mut self.dispatch else { return };
+        dispatch.broken = Some(Ending::Panicked);
+        let entry = &mut self.entries[id];
+        entry.state.interrupt();
+        // What its callback asked for earlier in the turn does not survive the panic.
+        if dispatch.is_deferred && entry.life == Life::Disabled {
+            (entry.life, entry.is_sure) = (Life::Enabled, false);
+        }
+        if entry.life == Life::Gone && entry.drop == Drop::Now {
+            entry.drop = Drop::Soon;
+        }
+    }
+
     /// The callback returned or panicked.
     pub(in crate::model) fn end_call(&mut self, id: Id, answer: Answer, now: Instant) {
         let Some(dispatch) = &mut self.dispatch else { return };
@@ -145,10 +189,14 @@ impl Model {
         let is_broken = matches!(answer, Answer::Panic | Answer::Fail);
         let entry = &mut self.entries[id];
         if is_broken {
-            entry.state.stir();
+            entry.state.interrupt();
         }
         match (&entry.state, answer) {
             (State::Timer(_), Answer::Panic) => entry.is_wild |= entry.life != Life::Gone,
+            // Whether a timer that will never fire again is over differs.
+            (State::Timer(_), Answer::Again(When::Never)) if entry.life != Life::Gone => {
+                (entry.is_wild, entry.is_sure) = (true, false);
+            }
             (State::Timer(_), _) => entry.is_wild = false,
             _ => {}
         }

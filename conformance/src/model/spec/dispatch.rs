@@ -5,7 +5,16 @@ use std::time::{Duration, Instant};
 use super::{Dispatch, Drop, Ending, Entry, Life, Model, PATIENCE};
 use crate::adapter::Capability;
 use crate::model::program::Id;
-use crate::model::state::{Claim, Due, State};
+use crate::model::state::{Claim, Due, State, after};
+
+/// How much of the processor a wait may use.
+const WORK_MAX: Duration = Duration::from_micros(600);
+
+impl Entry {
+    fn is_surely_enabled(&self) -> bool {
+        self.life == Life::Enabled && self.is_sure && !self.is_wild
+    }
+}
 
 impl Model {
     /// What a wait that begins now would gather, in order of the sources.
@@ -16,8 +25,20 @@ impl Model {
             entry.claim = Claim::No;
             if entry.is_wild {
                 (entry.claim, may_end) = (Claim::May, true);
-            } else if entry.life == Life::Enabled || (entry.life != Life::Absent && !entry.is_sure)
-            {
+                continue;
+            }
+            match &entry.state {
+                // A delay goes on while its executor is silent.
+                State::Executor(executor) if entry.drop != Drop::Done => {
+                    is_sure |= executor.is_sleeping() && entry.is_surely_enabled();
+                    may_end |= executor.is_sleeping();
+                }
+                State::Channel(channel) if entry.is_surely_enabled() => {
+                    is_sure |= channel.coming.is_some() && channel.bound == Some(0);
+                }
+                _ => {}
+            }
+            if entry.life == Life::Enabled || (entry.life != Life::Absent && !entry.is_sure) {
                 let claim = entry.state.gather(now);
                 let most = if entry.is_sure { Claim::Must } else { Claim::May };
                 entry.claim = claim.min(most);
@@ -46,7 +67,7 @@ impl Model {
         let Some((id, next)) = dues.iter().min_by_key(|(_, due)| due.to).copied() else {
             return false;
         };
-        let is_within = limit.is_none_or(|limit| next.to <= now + limit);
+        let is_within = limit.is_none_or(|limit| next.to <= after(now, limit));
         let is_alone = dues.iter().all(|(other, due)| *other == id || due.from > next.to);
         if is_within && is_alone {
             self.entries[id].claim = Claim::Must;
@@ -67,13 +88,18 @@ impl Model {
         !self.idles.is_empty() || then.entries.iter().any(|entry| entry.claim == Claim::Must)
     }
 
+    /// Whether nothing at all is to be done, nor was.
+    pub(in crate::model) fn is_quiet(&self, now: Instant) -> bool {
+        !self.is_noted && self.idles.is_empty() && self.prospect(now).1
+    }
+
     pub(in crate::model) fn begin_dispatch(&mut self, now: Instant, limit: Option<Duration>) {
         let (is_sure_to_end, may_end) = self.gather(now, limit);
-        (self.is_wakeup_due, self.is_stirred) = (false, false);
+        (self.is_wakeup_due, self.is_stirred, self.is_noted) = (false, false, false);
         for entry in &mut self.entries {
             // It removes itself in this dispatch, or has its callback called first.
             if let State::Ping(flag) = &entry.state {
-                let closes = flag.is_closed && entry.life == Life::Enabled && entry.is_sure;
+                let closes = flag.is_closed && entry.is_surely_enabled();
                 if closes && self.capabilities.has(Capability::PingCloses) && !entry.is_wild {
                     entry.drop = if entry.drop == Drop::Done { Drop::Done } else { Drop::Soon };
                 }
@@ -93,7 +119,8 @@ impl Model {
         });
     }
 
-    pub(in crate::model) fn end_dispatch(&mut self, ending: Ending, now: Instant) {
+    /// The dispatch is over, which has used so much of the processor.
+    pub(in crate::model) fn end_dispatch(&mut self, ending: Ending, now: Instant, used: Duration) {
         self.armed(now);
         if self.deviation.is_some() {
             self.dispatch = None;
@@ -109,7 +136,7 @@ impl Model {
             self.deviate(format!("the dispatch {expected:?}"), format!("it {ending:?}"));
         }
         if expected == Ending::Returned {
-            self.check_end(&dispatch, now);
+            self.check_end(&dispatch, now, used);
         } else {
             self.is_stirred = true;
             for entry in &mut self.entries {
@@ -127,7 +154,7 @@ impl Model {
         self.check_drops();
     }
 
-    pub(super) fn check_end(&mut self, dispatch: &Dispatch, now: Instant) {
+    pub(super) fn check_end(&mut self, dispatch: &Dispatch, now: Instant, used: Duration) {
         if let Some(due) = self.due() {
             let (due, calls) = (self.text(due), dispatch.calls);
             let actual = format!("the dispatch ended after {calls} calls without it");
@@ -139,16 +166,21 @@ impl Model {
             self.deviate(format!("call of {idle}"), "the dispatch ended without it");
         }
         let elapsed = now - dispatch.begin;
-        let is_long = |limit: &Duration| *limit >= PATIENCE && elapsed >= *limit;
-        if dispatch.is_sure_to_end && dispatch.limit.as_ref().is_some_and(is_long) {
-            self.is_late = self.deviation.is_none();
-            self.deviate("the wait to end at once", format!("it lasted for {elapsed:.1?}"));
+        let is_patient = dispatch.limit.is_none_or(|limit| limit >= PATIENCE);
+        if dispatch.is_sure_to_end && is_patient && elapsed >= PATIENCE {
+            self.doubt("the wait to end at once", format!("it lasted for {elapsed:.1?}"));
         }
         let is_quiet = !dispatch.is_sure_to_end && !dispatch.may_end && dispatch.calls == 0;
         if let Some(limit) = dispatch.limit.filter(|limit| is_quiet && elapsed < *limit) {
             self.deviate(
                 format!("the wait to last for {limit:?}, since nothing happens"),
                 format!("it ended after {elapsed:.1?}"),
+            );
+        }
+        if is_quiet && used > WORK_MAX {
+            self.doubt(
+                "the loop to sleep, since nothing happens",
+                format!("it works for {used:.1?}"),
             );
         }
     }

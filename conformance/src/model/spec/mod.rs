@@ -12,7 +12,7 @@ mod operations;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::program::{Id, Kind, Program, When, name};
+use super::program::{Id, Kind, Program, Signal, When, name};
 use super::state::{Claim, State};
 use crate::adapter::Capabilities;
 use crate::rule::Deviation;
@@ -105,14 +105,18 @@ pub(super) struct Model {
     dispatch: Option<Dispatch>,
     start: Instant,
     sequence: u64,
+    /// Counts what becomes ready.
+    changes: u64,
     /// What was armed last, while it is open when the delay began to count.
     arming: Option<(Id, When)>,
     is_wakeup_due: bool,
     /// Something was done that may end a wait although there is nothing to deliver.
     is_stirred: bool,
+    /// Something was done that may show outside of the loop though it ends no wait.
+    is_noted: bool,
     is_over: bool,
     deviation: Option<Deviation>,
-    is_late: bool,
+    is_doubtful: bool,
 }
 
 /// A limit after which a loop counts as asleep for ever.
@@ -138,12 +142,14 @@ impl Model {
             dispatch: None,
             start,
             sequence: 0,
+            changes: 0,
             arming: None,
             is_wakeup_due: false,
             is_stirred: false,
+            is_noted: false,
             is_over: false,
             deviation: None,
-            is_late: false,
+            is_doubtful: false,
         }
     }
 
@@ -152,9 +158,16 @@ impl Model {
         self.deviation.as_ref()
     }
 
-    /// Whether that is about lateness, for which the machine may be to blame.
-    pub(super) fn is_late(&self) -> bool {
-        self.is_late
+    /// Whether that is about lateness, for which the machine may be to blame, or about what
+    /// belongs to the whole process.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.is_doubtful
+    }
+
+    /// Something was seen that is no deviation if it is seen only once.
+    pub(super) fn doubt(&mut self, expected: impl Into<String>, actual: impl Into<String>) {
+        self.is_doubtful |= self.deviation.is_none();
+        self.deviate(expected, actual);
     }
 
     pub(super) fn deviate(&mut self, expected: impl Into<String>, actual: impl Into<String>) {
@@ -179,6 +192,22 @@ impl Model {
     /// Whether it is in the loop.
     pub(super) fn is_in(&self, id: Id) -> bool {
         matches!(self.entries[id].life, Life::Enabled | Life::Disabled)
+    }
+
+    /// Whether a source that is in the loop watches a signal.
+    pub(super) fn is_watched(&self, signal: Signal) -> bool {
+        self.entries.iter().any(|entry| match &entry.state {
+            State::Signals(signals) => {
+                matches!(entry.life, Life::Enabled | Life::Disabled) && signals.set.has(signal)
+            }
+            _ => false,
+        })
+    }
+
+    /// Whether it is open which signals the loop watches, because a source is about to go.
+    pub(super) fn is_watching_open(&self) -> bool {
+        let is_open = |entry: &Entry| entry.life == Life::Gone && entry.drop != Drop::Done;
+        self.entries.iter().any(|entry| matches!(entry.state, State::Signals(_)) && is_open(entry))
     }
 
     fn text(&self, id: Id) -> String {

@@ -4,8 +4,26 @@ use std::time::Instant;
 
 use super::{Drop, Life, Model, Outcome};
 use crate::adapter::{Capability, Interest, Mode};
-use crate::model::program::{Action, Future, Id, Kind, When};
-use crate::model::state::{Claim, Due, State, Timer, instant};
+use crate::model::program::{Action, Future, Id, Kind, Set, Signal, When};
+use crate::model::state::{Claim, Due, State, Timer, after, instant};
+
+/// Whether it may end a wait though there is nothing to deliver.
+fn stirs(action: Action) -> bool {
+    matches!(
+        action,
+        Action::Ping(_)
+            | Action::Send(_)
+            | Action::Push(_)
+            | Action::Release(_)
+            | Action::Raise(_)
+            | Action::Watch(..)
+            | Action::Spawn(..)
+            | Action::Open(_)
+            | Action::Enable(_)
+            | Action::WakeUp
+            | Action::Stop
+    )
+}
 
 impl Model {
     /// Something is about to be done; returns what may come of it.
@@ -13,14 +31,12 @@ impl Model {
         const DONE: &[Outcome] = &[Outcome::Done];
         const ANY: &[Outcome] = &[Outcome::Done, Outcome::Failed];
         const FAILED: &[Outcome] = &[Outcome::Failed];
-        if let Action::Ping(_) | Action::Send(_) | Action::Release(_) | Action::Raise = action {
-            self.is_stirred = true;
-        }
-        if let Action::Spawn(..) | Action::Open(_) | Action::Enable(_) | Action::WakeUp = action {
-            self.is_stirred = true;
-        }
-        if let Action::Send(id) | Action::Release(id) | Action::Spawn(id, _) | Action::Open(id) =
-            action
+        self.is_stirred |= stirs(action);
+        if let Action::Send(id)
+        | Action::Push(id)
+        | Action::Release(id)
+        | Action::Spawn(id, _)
+        | Action::Open(id) = action
         {
             self.entries[id].state.stir();
         }
@@ -41,26 +57,45 @@ impl Model {
             Action::Reset(id, when) => return if self.reset(id, when, now) { DONE } else { ANY },
             Action::Send(id) => return self.send(id),
             Action::Cancel(id) => self.cancel(id),
-            Action::Raise => {
-                for entry in &mut self.entries {
-                    match &mut entry.state {
-                        State::Signal(flag)
-                            if matches!(entry.life, Life::Enabled | Life::Disabled) =>
-                        {
-                            flag.raise();
-                        }
-                        _ => {}
-                    }
-                }
-            }
+            Action::Raise(signal) => self.raise(signal),
+            Action::Watch(id, set) => return if self.watch(id, set) { DONE } else { ANY },
             Action::WakeUp => self.is_wakeup_due = true,
             Action::Spawn(id, _) => return self.accepts(id),
-            Action::Write(id, _) | Action::HangUp(id) | Action::Ping(id) | Action::Release(id) => {
-                self.feed(id, action)
-            }
-            Action::Open(_) | Action::Read(_) | Action::Stop => {}
+            Action::Write(id, _)
+            | Action::HangUp(id)
+            | Action::Fill(id)
+            | Action::Drain(id)
+            | Action::Ping(id)
+            | Action::Release(id) => self.feed(id, action),
+            Action::Push(_)
+            | Action::Open(_)
+            | Action::Read(_)
+            | Action::Stop
+            | Action::Nest
+            | Action::NestOnThread
+            | Action::Linger => {}
         }
         DONE
+    }
+
+    /// A signal that nobody watches is pending only where the thread blocks it.
+    fn raise(&mut self, signal: Signal) {
+        for entry in &mut self.entries {
+            if let State::Signals(signals) = &mut entry.state {
+                if entry.life != Life::Gone && signals.set.has(signal) {
+                    signals.raise(signal);
+                }
+            }
+        }
+    }
+
+    /// Whether it must succeed.
+    fn watch(&mut self, id: Id, set: Set) -> bool {
+        let entry = &mut self.entries[id];
+        if let State::Signals(signals) = &mut entry.state {
+            entry.claim = entry.claim.min(signals.watch(set).max(Claim::May));
+        }
+        entry.life != Life::Gone
     }
 
     pub(super) fn insert(&mut self, id: Id, now: Instant) {
@@ -68,7 +103,10 @@ impl Model {
         entry.life = Life::Enabled;
         entry.state.register();
         match self.kinds[id] {
-            Kind::Idle => self.idles.push_back(id),
+            Kind::Idle => {
+                self.idles.push_back(id);
+                self.is_noted = true;
+            }
             Kind::Timer(when) => {
                 self.sequence += 1;
                 self.arm(id, when, now, Some(self.sequence));
@@ -82,7 +120,7 @@ impl Model {
 
     /// Only what was armed by its insertion has a place among equal deadlines.
     pub(super) fn arm(&mut self, id: Id, when: When, now: Instant, sequence: Option<u64>) {
-        let from = now + when.delay();
+        let from = after(now, when.delay());
         if let State::Timer(timer) = &mut self.entries[id].state {
             timer.due = Some(Due { from, to: from, sequence });
             self.arming = Some((id, when));
@@ -107,7 +145,7 @@ impl Model {
     pub(super) fn armed(&mut self, now: Instant) {
         let Some((id, when)) = self.arming.take() else { return };
         if let State::Timer(Timer { due: Some(due), .. }) = &mut self.entries[id].state {
-            due.to = now + when.delay();
+            due.to = after(now, when.delay());
         }
     }
 
@@ -137,7 +175,9 @@ impl Model {
         let entry = &mut self.entries[id];
         let is_change = entry.life == Life::Enabled && entry.is_sure;
         entry.is_silenced |= entry.claim != Claim::No;
-        (entry.life, entry.claim, entry.is_sure) = (Life::Disabled, Claim::No, true);
+        (entry.life, entry.claim) = (Life::Disabled, Claim::No);
+        // One that may be over already stays so.
+        entry.is_sure |= !entry.is_wild;
         is_change
     }
 
@@ -200,6 +240,34 @@ impl Model {
         }
     }
 
+    /// A thread has begun to send this message, and waits if there is no room.
+    pub(in crate::model) fn pushing(&mut self, id: Id, number: u32) {
+        if let State::Channel(channel) = &mut self.entries[id].state {
+            channel.coming = Some(number);
+        }
+    }
+
+    /// What has to come of that by now, if anything.
+    pub(in crate::model) fn push_is_over(&self, id: Id) -> Option<Outcome> {
+        let State::Channel(channel) = &self.entries[id].state else { return None };
+        let has_room = channel.bound.is_some_and(|bound| channel.queue.len() < bound);
+        match channel.coming {
+            None => Some(Outcome::Done),
+            Some(_) if self.entries[id].drop == Drop::Done => Some(Outcome::Closed),
+            Some(_) => (self.is_in(id) && has_room).then_some(Outcome::Done),
+        }
+    }
+
+    /// That has come of it.
+    pub(in crate::model) fn pushed(&mut self, id: Id, outcome: Outcome) {
+        if let State::Channel(channel) = &mut self.entries[id].state {
+            let message = channel.coming.take().filter(|_| outcome == Outcome::Done);
+            channel.queue.extend(message);
+            channel.is_stirred = true;
+        }
+        self.is_stirred = true;
+    }
+
     /// A message was accepted.
     pub(in crate::model) fn sent(&mut self, id: Id, number: u32) {
         if let State::Channel(channel) = &mut self.entries[id].state {
@@ -208,9 +276,9 @@ impl Model {
     }
 
     /// A future was accepted.
-    pub(in crate::model) fn spawned(&mut self, id: Id, future: Future) {
+    pub(in crate::model) fn spawned(&mut self, id: Id, future: Future, begun: Instant) {
         if let State::Executor(executor) = &mut self.entries[id].state {
-            executor.spawn(future);
+            executor.spawn(future, begun);
         }
     }
 
@@ -233,9 +301,13 @@ impl Model {
     }
 
     pub(super) fn feed(&mut self, id: Id, action: Action) {
+        self.changes += 1;
+        let at = self.changes;
         match (&mut self.entries[id].state, action) {
-            (State::Fd(fd), Action::Write(_, bytes)) => fd.arrive(bytes.into()),
-            (State::Fd(fd), Action::HangUp(_)) => fd.hang_up(),
+            (State::Fd(fd), Action::Write(_, bytes)) => fd.arrive(bytes.into(), at),
+            (State::Fd(fd), Action::HangUp(_)) => fd.hang_up(at),
+            (State::Fd(fd), Action::Fill(_)) => fd.fill(),
+            (State::Fd(fd), Action::Drain(_)) => fd.drain(at),
             (State::Ping(flag), Action::Ping(_)) => flag.raise(),
             (State::Ping(flag), Action::Release(_)) => flag.is_closed = true,
             (State::Channel(channel), Action::Release(_)) => channel.is_closed = true,

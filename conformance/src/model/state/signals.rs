@@ -1,0 +1,84 @@
+//! A source of signals.
+
+use super::Claim;
+use crate::adapter::SignalEvent;
+use crate::model::program::{Set, Signal};
+
+/// A source of signals.
+#[derive(Clone, Debug)]
+pub(in crate::model) struct Signals {
+    pub(in crate::model) set: Set,
+    states: [Pending; 2],
+}
+
+/// A signal.
+#[derive(Copy, Clone, Debug)]
+struct Pending {
+    /// Whether the next wait reports it.
+    claim: Claim,
+    /// Whether the last wait has found it, and it was not told yet.
+    is_gathered: bool,
+    /// It was raised since that wait.
+    is_again: bool,
+}
+
+const NOTHING: Pending = Pending { claim: Claim::No, is_gathered: false, is_again: false };
+
+impl Signals {
+    pub(super) fn new(set: Set) -> Self {
+        Signals { set, states: [NOTHING; 2] }
+    }
+
+    pub(in crate::model) fn raise(&mut self, signal: Signal) {
+        let state = &mut self.states[signal as usize];
+        (state.claim, state.is_again) = (Claim::Must, true);
+    }
+
+    /// Changes what is watched; returns what the last wait has found of what is left.
+    pub(in crate::model) fn watch(&mut self, set: Set) -> Claim {
+        self.set = set;
+        for signal in Signal::ALL.into_iter().filter(|signal| !set.has(*signal)) {
+            self.states[signal as usize] = NOTHING;
+        }
+        self.left()
+    }
+
+    pub(super) fn gather(&mut self) -> Claim {
+        for state in &mut self.states {
+            (state.is_gathered, state.is_again) = (state.claim == Claim::Must, false);
+        }
+        self.states.iter().map(|state| state.claim).max().unwrap_or(Claim::No)
+    }
+
+    /// A signal that came after the wait may be told along with the others.
+    pub(super) fn call(&mut self, event: SignalEvent) -> Result<Claim, String> {
+        let signal = Signal::ALL.into_iter().find(|signal| signal.number() == event.signal);
+        let Some(signal) = signal.filter(|signal| self.set.has(*signal)) else {
+            return Err("no signal but those that are watched".into());
+        };
+        let (pid, uid) = (std::process::id(), rustix::process::getuid().as_raw());
+        if event.pid.is_some_and(|it| it != pid) || event.uid.is_some_and(|it| it != uid) {
+            return Err(format!("a signal of process {pid}, user {uid}"));
+        }
+        let state = &mut self.states[signal as usize];
+        if state.claim == Claim::No {
+            return Err(format!("no {signal}, which was told already"));
+        }
+        state.claim = if state.is_again { Claim::May } else { Claim::No };
+        state.is_gathered = false;
+        Ok(self.left().max(Claim::May))
+    }
+
+    /// What is left of the turn may be lost with it: it was read from the kernel.
+    pub(super) fn interrupt(&mut self) {
+        for state in &mut self.states {
+            if state.claim == Claim::Must && state.is_gathered {
+                state.claim = Claim::May;
+            }
+        }
+    }
+
+    fn left(&self) -> Claim {
+        if self.states.iter().any(|state| state.is_gathered) { Claim::Must } else { Claim::No }
+    }
+}
