@@ -210,10 +210,11 @@ impl Model {
         let is_gone = entry.life == Life::Gone || is_over;
         if is_gone {
             entry.life = Life::Gone;
+            // Closed, and then it panicked: when that is over is not specified.
+            entry.is_wild |= is_over && answer == Answer::Panic;
             if entry.drop != Drop::Done {
                 entry.drop = match answer {
                     _ if keeps_name => Drop::Whenever,
-                    // Closed, and then it panicked: when that is over is not specified.
                     Answer::Panic if is_over => Drop::Whenever,
                     Answer::Panic => Drop::Soon,
                     _ => Drop::Now,

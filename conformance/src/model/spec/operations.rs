@@ -40,12 +40,13 @@ impl Model {
         {
             self.entries[id].state.stir();
         }
-        let gone = action.source().is_some_and(|id| self.entries[id].life == Life::Gone);
+        let gone = action.source().map(|id| &self.entries[id]);
+        let gone = gone.filter(|entry| entry.life == Life::Gone).map(|entry| entry.is_wild);
         match action {
             Action::Enable(_) | Action::Disable(_) | Action::Update(..) | Action::Reset(..)
-                if gone =>
+                if gone.is_some() =>
             {
-                return FAILED;
+                return if gone == Some(true) { ANY } else { FAILED };
             }
             Action::Insert(id) => self.insert(id, now),
             Action::Remove(id) => self.remove(id),

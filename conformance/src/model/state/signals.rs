@@ -72,9 +72,8 @@ impl Signals {
     /// What is left of the turn may be lost with it: it was read from the kernel.
     pub(super) fn interrupt(&mut self) {
         for state in &mut self.states {
-            if state.claim == Claim::Must && state.is_gathered {
-                state.claim = Claim::May;
-            }
+            state.claim = state.claim.min(Claim::May);
+            state.is_gathered = false;
         }
     }
 
