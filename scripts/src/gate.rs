@@ -52,31 +52,32 @@ impl Gate {
         let (base, head) = (Record::read(&self.base)?, Record::read(&self.head)?);
         let budgets = Budgets { instructions: self.instructions / 100.0, ..Budgets::default() };
         let findings = gate::compare(&base, &head, budgets);
-        self.print(&findings)?;
+        print(&findings, self.all)?;
         Ok(ExitCode::from(u8::from(gate::is_regressed(&findings))))
     }
+}
 
-    fn print(&self, findings: &[Finding]) -> std::io::Result<()> {
-        let mut table = Table::new();
-        table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-        table.set_header(["", "what", "why", "repeat"]);
-        for finding in findings.iter().filter(|it| self.all || it.judgement != Judgement::Ok) {
-            let Finding { what, judgement, why, repeat } = finding;
-            table.add_row([&judgement.to_string(), what, why, repeat]);
-        }
-        let count = |judgement| findings.iter().filter(|it| it.judgement == judgement).count();
-        let mut out = anstream::stdout().lock();
-        if !table.is_empty() {
-            writeln!(out, "{table}\n")?;
-        }
-        writeln!(
-            out,
-            "{} regressed, {} inconclusive, {} improved, {} ok",
-            count(Judgement::Regressed),
-            count(Judgement::Inconclusive),
-            count(Judgement::Improved),
-            count(Judgement::Ok)
-        )?;
-        out.flush()
+/// Prints findings, those that are as they should be only if asked for.
+pub(crate) fn print(findings: &[Finding], all: bool) -> std::io::Result<()> {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(["", "what", "why", "repeat"]);
+    for finding in findings.iter().filter(|it| all || it.judgement != Judgement::Ok) {
+        let Finding { what, judgement, why, repeat } = finding;
+        table.add_row([&judgement.to_string(), what, why, repeat]);
     }
+    let count = |judgement| findings.iter().filter(|it| it.judgement == judgement).count();
+    let mut out = anstream::stdout().lock();
+    if !table.is_empty() {
+        writeln!(out, "{table}\n")?;
+    }
+    writeln!(
+        out,
+        "{} regressed, {} inconclusive, {} improved, {} ok",
+        count(Judgement::Regressed),
+        count(Judgement::Inconclusive),
+        count(Judgement::Improved),
+        count(Judgement::Ok)
+    )?;
+    out.flush()
 }

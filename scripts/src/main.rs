@@ -5,6 +5,7 @@
 
 mod api;
 mod bench;
+mod budgets;
 mod ci;
 mod gate;
 mod latency;
@@ -38,6 +39,7 @@ use reports::merge::MergeError;
   cargo suite merge part-1.json part-2.json          one record of the parts of a run
   cargo suite report target/suite/record.json        the page for a record
   cargo suite gate base.json head.json               whether a change made anything worse
+  cargo suite budgets                                whether calloop-ref takes more than it may
 
 Exit codes: 0 as expected, 1 deviations or a check that failed, 2 wrong usage, 3 could not run")]
 struct Arguments {
@@ -59,6 +61,8 @@ enum Command {
     Report(report::Report),
     /// Compare a record from before a change with one from after it
     Gate(gate::Gate),
+    /// Compare what calloop-ref takes with its budgets
+    Budgets(budgets::Budgets),
     /// Compare the public interface of calloop-ref with calloop's
     Api,
     /// Run every check of the project, as CI does
@@ -93,6 +97,7 @@ fn main() -> ExitCode {
         Some(Command::Merge(merge)) => merge.run(),
         Some(Command::Report(report)) => report.run(),
         Some(Command::Gate(gate)) => gate.run(),
+        Some(Command::Budgets(budgets)) => budgets.run(),
         Some(Command::Api) => api::run().map(|()| ExitCode::SUCCESS),
         Some(Command::Ci(ci)) => ci.run(),
         None => everything(&suites),

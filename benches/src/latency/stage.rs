@@ -83,8 +83,13 @@ pub(super) fn play(probe: &Probe, plan: Plan, patience: Duration) -> Result<Coun
             Ok(News::Ready(mut send)) => {
                 let start = Instant::now() + AWAKE;
                 let schedule = shared.begin(Schedule::new(start, plan));
-                let is_one_by_one = probe.spec.sends == Sends::OneByOne;
-                let sent = generate(&shared, &schedule, is_one_by_one, patience, &mut send);
+                let generator = Generator {
+                    shared: &shared,
+                    is_one_by_one: probe.spec.sends == Sends::OneByOne,
+                    is_alone: pin.as_ref().is_some_and(|pin| pin.elsewhere().is_some()),
+                    patience,
+                };
+                let sent = generator.send_all(&schedule, &mut send);
                 // What the loop's thread has to say explains it better.
                 if sent.is_err() && !shared.has_failed() {
                     sent?;
@@ -141,58 +146,69 @@ fn unheard(gone: RecvTimeoutError, thread: JoinHandle<()>, patience: Duration) -
 }
 
 /// Sends each event when it is due, or as soon as possible after.
-///
-/// One that is late is still sent and counts from when it was due; those that are not sent when the
-/// time is over are missed.
-fn generate(
-    shared: &Shared,
-    schedule: &Schedule,
+struct Generator<'s> {
+    shared: &'s Shared,
     is_one_by_one: bool,
+    /// Whether the loop runs on another processor. Where there is one only, it needs this.
+    is_alone: bool,
     patience: Duration,
-    send: &mut Send,
-) -> Result<(), Fault> {
-    for number in 0.. {
-        await_time(schedule.due(number));
-        if is_one_by_one {
-            await_events(shared, number, patience)?;
-        }
-        if shared.has_failed() {
-            break;
-        }
-        let is_last = shared.sends(schedule, number);
-        send(number)?;
-        if is_last {
-            break;
-        }
-    }
-    Ok(())
 }
 
-/// Sleeps most of the time until then, and spins the rest.
-fn await_time(due: Instant) {
-    loop {
-        let left = due.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return;
+impl Generator<'_> {
+    /// An event that is late is still sent and counts from when it was due; those that are not sent
+    /// when the time is over are missed.
+    fn send_all(&self, schedule: &Schedule, send: &mut Send) -> Result<(), Fault> {
+        for number in 0.. {
+            self.await_time(schedule.due(number));
+            if self.is_one_by_one {
+                self.await_events(number)?;
+            }
+            if self.shared.has_failed() {
+                break;
+            }
+            let is_last = self.shared.sends(schedule, number);
+            send(number)?;
+            if is_last {
+                break;
+            }
         }
-        match left.checked_sub(AWAKE) {
-            Some(asleep) if !asleep.is_zero() => thread::sleep(asleep),
-            _ => std::hint::spin_loop(),
-        }
+        Ok(())
     }
-}
 
-/// Waits until so many events have come, or one that was wrong.
-fn await_events(shared: &Shared, count: u64, patience: Duration) -> Result<(), Fault> {
-    let start = Instant::now();
-    while shared.came() < count && !shared.has_failed() {
-        if start.elapsed() > patience {
-            return Err(Fault::Stuck(patience));
+    /// Sleeps most of the time until then, and looks again and again for the rest.
+    fn await_time(&self, due: Instant) {
+        loop {
+            let left = due.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            match left.checked_sub(AWAKE) {
+                Some(asleep) if !asleep.is_zero() => thread::sleep(asleep),
+                _ => self.pause(),
+            }
         }
-        // Where there is one processor only, the loop needs it.
-        thread::yield_now();
     }
-    Ok(())
+
+    /// Waits until so many events have come, or one that was wrong.
+    fn await_events(&self, count: u64) -> Result<(), Fault> {
+        let start = Instant::now();
+        while self.shared.came() < count && !self.shared.has_failed() {
+            if start.elapsed() > self.patience {
+                return Err(Fault::Stuck(self.patience));
+            }
+            self.pause();
+        }
+        Ok(())
+    }
+
+    /// Who yields a processor that others want gets it back milliseconds later.
+    fn pause(&self) {
+        if self.is_alone {
+            std::hint::spin_loop();
+        } else {
+            thread::yield_now();
+        }
+    }
 }
 
 #[cfg(test)]
@@ -201,6 +217,10 @@ mod tests {
 
     const PERIOD: Duration = Duration::from_millis(1);
     const PATIENCE: Duration = Duration::from_millis(200);
+
+    fn generator(shared: &Shared, is_one_by_one: bool) -> Generator<'_> {
+        Generator { shared, is_one_by_one, is_alone: false, patience: PATIENCE }
+    }
 
     /// Sends `events` by something that takes so long for each; says how many were sent.
     fn sent(events: u64, each: Duration) -> u64 {
@@ -213,7 +233,7 @@ mod tests {
             count.send(number).expect("the receiver is there");
             Ok(())
         });
-        generate(&shared, &schedule, false, PATIENCE, &mut send).expect("nothing fails");
+        generator(&shared, false).send_all(&schedule, &mut send).expect("nothing fails");
         drop(send);
         counted.iter().zip(0..).map(|(number, expected)| assert_eq!(number, expected)).count()
             as u64
@@ -239,7 +259,7 @@ mod tests {
             assert_eq!(number, 0, "the first does not come");
             Ok(())
         });
-        let outcome = generate(&shared, &schedule, true, PATIENCE, &mut send);
+        let outcome = generator(&shared, true).send_all(&schedule, &mut send);
         assert!(matches!(outcome, Err(Fault::Stuck(PATIENCE))));
     }
 }

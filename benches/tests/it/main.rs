@@ -8,6 +8,7 @@ mod quick;
 use std::time::Duration;
 
 use benches::builtin;
+use benches::workload::Repeats;
 
 /// How long a benchmark may take on a busy machine, without optimization.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -37,4 +38,13 @@ fn every_workload_has_one_floor_and_its_engines_in_one_order() {
     unique.sort();
     unique.dedup();
     assert_eq!(unique.len(), ids("floor").len(), "two workloads have one name");
+}
+
+#[test]
+fn the_list_for_iai_callgrind_has_all_that_repeats_to_the_instruction() {
+    let benches = builtin();
+    let repeating = benches.iter().filter(|bench| bench.spec.repeats == Repeats::Wholly);
+    let lines: Vec<String> = repeating.map(ToString::to_string).collect();
+    let list: Vec<&str> = include_str!("../../instr/benchmarks.txt").lines().collect();
+    assert_eq!(list, lines, "benches/instr/benchmarks.txt is to be:\n{}", lines.join("\n"));
 }

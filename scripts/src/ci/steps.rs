@@ -38,6 +38,7 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "api", what: "the public interface against calloop's", plan: api },
     Step { name: "downstream", what: "tests of packages that use calloop", plan: downstream },
     Step { name: "adoption", what: "a loop of somebody else, by the rules", plan: adoption },
+    Step { name: "budgets", what: "what calloop-ref takes, against its budgets", plan: budgets },
     Step { name: "conformance", what: "the rules, for every built-in loop", plan: conformance },
 ];
 
@@ -260,6 +261,11 @@ fn adoption() -> Result<Plan> {
         cargo(&format!("clippy {of} {built} --all-targets -- -D warnings")),
         cargo(&format!("test {of} {built}")),
     ]))
+}
+
+/// What the machine lacks for a meter is named there.
+fn budgets() -> Result<Plan> {
+    suite("budgets")
 }
 
 fn conformance() -> Result<Plan> {
