@@ -94,7 +94,7 @@ impl Budgets {
             // The budgets would lose what cannot be measured.
             anyhow::bail!("{}: {}; it needs {}", missing.what, missing.why, missing.mend);
         }
-        let mut file = File::read(&self.file).unwrap_or_default();
+        let mut file = if self.file.exists() { File::read(&self.file)? } else { File::default() };
         let on = record.started.split('T').next().unwrap_or_default().to_string();
         file.renewed.push(Renewal { on, why: why.to_string() });
         file.conditions = conditions();
