@@ -33,12 +33,14 @@
 
 #![deny(unsafe_code)]
 
+pub mod burden;
 pub mod engine;
 pub mod latency;
 pub mod meters;
 mod outcome;
 pub mod paired;
 mod processors;
+pub mod programs;
 mod quick;
 pub mod raw;
 mod select;

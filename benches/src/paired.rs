@@ -54,17 +54,21 @@ impl<'a> Contender<'a> {
 
     /// How its blocks compare with the other's; `control` is the other once more.
     pub(crate) fn ratio(&self, base: &Self, control: &Self) -> Ratio {
-        let Interval { middle, low, high } = Interval::of_median(self.logarithms(base), CONFIDENCE);
-        let noise = Interval::of_median(control.logarithms(base), CONFIDENCE_OF_NOISE);
-        let noise = noise.low.abs().max(noise.high.abs()).exp_m1();
-        let noise = noise.max(NOISE_MIN);
-        Ratio { value: middle.exp(), low: low.exp(), high: high.exp(), noise }
+        ratio(&self.minima, &base.minima, &control.minima)
     }
+}
 
-    fn logarithms(&self, base: &Self) -> Vec<f64> {
-        let pairs = self.minima.iter().zip(&base.minima);
-        pairs.map(|(own, base)| (own / base).ln()).collect()
-    }
+/// How the blocks of one thing compare with those of another; `control` is the other once more.
+pub(crate) fn ratio(head: &[f64], base: &[f64], control: &[f64]) -> Ratio {
+    let Interval { middle, low, high } = Interval::of_median(logarithms(head, base), CONFIDENCE);
+    let noise = Interval::of_median(logarithms(control, base), CONFIDENCE_OF_NOISE);
+    let noise = noise.low.abs().max(noise.high.abs()).exp_m1();
+    let noise = noise.max(NOISE_MIN);
+    Ratio { value: middle.exp(), low: low.exp(), high: high.exp(), noise }
+}
+
+fn logarithms(head: &[f64], base: &[f64]) -> Vec<f64> {
+    head.iter().zip(base).map(|(head, base)| (head / base).ln()).collect()
 }
 
 /// One block: each is prepared anew, then they take turns. `number` says who is first.

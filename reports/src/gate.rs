@@ -3,7 +3,8 @@
 //! Rules and the exact meters are compared: a loop that kept a rule has to keep it, and counts of
 //! system calls, allocations and instructions may not grow beyond their [`Budgets`]. Times are not:
 //! two records were not made side by side, and on a shared machine the same program differs from
-//! itself by more than what a gate should find.
+//! itself by more than what a gate should find. Programs that take turns can be compared by the
+//! clock, which is for whoever runs them; what comes of it is a [`Finding`], too.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -84,6 +85,16 @@ pub fn compare(base: &Record, head: &Record, budgets: Budgets) -> Vec<Finding> {
     findings.extend(meters(base, head, budgets));
     findings.sort_by_key(|finding| finding.judgement);
     findings
+}
+
+/// How many of each judgement there are, in words.
+pub fn count(findings: &[Finding]) -> String {
+    use Judgement::{Improved, Inconclusive, Ok, Regressed};
+    let counts = [Regressed, Inconclusive, Improved, Ok].map(|judgement| {
+        let count = findings.iter().filter(|it| it.judgement == judgement).count();
+        format!("{count} {judgement}")
+    });
+    counts.join(", ")
 }
 
 /// Whether any of them is worse.

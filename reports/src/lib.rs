@@ -1,8 +1,8 @@
 //! Records of conformance and measurements, and what is made of them.
 //!
 //! [`record`] is the schema, [`store`] reads and writes it, [`merge`] puts parts together, [`ratio`]
-//! sets measurements side by side, and `html` (feature `render`) makes a page of a record.
-//! [`kill_table`] says which rules catch which faults.
+//! sets measurements side by side, [`gate`] judges what has changed, [`markdown`] tells it to a CI job,
+//! and `html` (feature `render`) makes a page of a record. [`kill_table`] says which rules catch which faults.
 
 #![forbid(unsafe_code)]
 
@@ -11,6 +11,7 @@ pub mod gate;
 pub mod html;
 pub mod kill_table;
 mod machine;
+pub mod markdown;
 pub mod merge;
 #[cfg(feature = "render")]
 pub mod plot;

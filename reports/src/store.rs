@@ -46,15 +46,8 @@ impl fmt::Display for StoreError {
     }
 }
 
-impl std::error::Error for StoreError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.problem {
-            Problem::Read(error) | Problem::Write(error) => Some(error),
-            Problem::NotJson(error) => Some(error),
-            Problem::NotARecord | Problem::Schema(_) => None,
-        }
-    }
-}
+/// Its text has the cause already, so that there is no source to be shown beside it.
+impl std::error::Error for StoreError {}
 
 /// Writes a file whole: under another name first, then renamed. What was there stays if it fails.
 /// A device or a pipe is written to and not replaced.

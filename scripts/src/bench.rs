@@ -90,7 +90,7 @@ impl Profile {
     }
 }
 
-fn meter() -> impl TypedValueParser<Value = Meter> {
+pub(crate) fn meter() -> impl TypedValueParser<Value = Meter> {
     let is_known = "it is one of the possible values";
     PossibleValuesParser::new(Meter::ALL.map(Meter::name))
         .map(move |name| name.parse().expect(is_known))

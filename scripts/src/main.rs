@@ -14,11 +14,12 @@ mod metadata;
 mod model;
 mod report;
 
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use conformance::runner::{self, Options, built_in};
 use reports::merge::MergeError;
 
@@ -39,6 +40,7 @@ use reports::merge::MergeError;
   cargo suite merge part-1.json part-2.json          one record of the parts of a run
   cargo suite report target/suite/record.json        the page for a record
   cargo suite gate base.json head.json               whether a change made anything worse
+  cargo suite gate --base origin/main                the same of two revisions, times too
   cargo suite budgets                                whether calloop-ref takes more than it may
 
 Exit codes: 0 as expected, 1 deviations or a check that failed, 2 wrong usage, 3 could not run")]
@@ -59,14 +61,19 @@ enum Command {
     Merge(merge::Merge),
     /// Make the page that shows a record
     Report(report::Report),
-    /// Compare a record from before a change with one from after it
-    Gate(gate::Gate),
+    /// Compare what was before a change with what is after it
+    Gate(Box<gate::Gate>),
     /// Compare what calloop-ref takes with its budgets
     Budgets(budgets::Budgets),
     /// Compare the public interface of calloop-ref with calloop's
     Api,
     /// Run every check of the project, as CI does
     Ci(ci::Ci),
+    /// Print what has a shell complete the arguments of `suite`
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
 }
 
 /// The features of calloop-ref, which are calloop's.
@@ -100,6 +107,7 @@ fn main() -> ExitCode {
         Some(Command::Budgets(budgets)) => budgets.run(),
         Some(Command::Api) => api::run().map(|()| ExitCode::SUCCESS),
         Some(Command::Ci(ci)) => ci.run(),
+        Some(Command::Completions { shell }) => completions(shell),
         None => everything(&suites),
     };
     outcome.unwrap_or_else(|error| {
@@ -107,6 +115,14 @@ fn main() -> ExitCode {
         let is_usage = error.is::<benches::Unknown>() || error.is::<MergeError>();
         ExitCode::from(if is_usage { WRONG_USAGE } else { COULD_NOT_RUN })
     })
+}
+
+/// For a program `suite` in the search path, as `cargo install --path scripts` puts it there.
+fn completions(shell: clap_complete::Shell) -> Result<ExitCode> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "suite", &mut script);
+    std::io::stdout().write_all(&script)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The exit code for a name that does not exist, or for parts that are no whole.

@@ -1,4 +1,4 @@
-//! `suite report`: the page that shows a record.
+//! `suite report`: the page that shows a record, and its summary.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::Args;
 use reports::html;
 use reports::record::Record;
-use reports::store;
+use reports::{markdown, store};
 
 /// What to show, and where.
 #[derive(Args, Debug)]
@@ -19,11 +19,19 @@ pub(crate) struct Report {
     /// Where to write the page
     #[arg(long, value_name = "FILE", default_value = "target/suite/index.html")]
     html: PathBuf,
+
+    /// Write a summary as Markdown, too, for a CI job: the file in GITHUB_STEP_SUMMARY
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
 }
 
 impl Report {
     pub(crate) fn run(&self) -> Result<ExitCode> {
-        write_page(&Record::read(&self.record)?, &self.html)?;
+        let record = Record::read(&self.record)?;
+        write_page(&record, &self.html)?;
+        if let Some(path) = &self.markdown {
+            store::write_whole(path, markdown::summary(&record).as_bytes())?;
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

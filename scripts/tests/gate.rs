@@ -66,3 +66,37 @@ fn a_record_that_cannot_be_read_is_named() {
     let usage = gate(directory.path(), &["base.json"]);
     assert_eq!(usage.status.code(), Some(2));
 }
+
+#[test]
+fn what_cannot_be_compared_is_named() {
+    let directory = tempfile::tempdir().expect("a scratch directory");
+    write(directory.path(), "base.json", 1.0);
+    let inside = env!("CARGO_MANIFEST_DIR").as_ref();
+    let unknown = gate(inside, &["--base", "no-such-revision"]);
+    assert_eq!(unknown.status.code(), Some(3), "{}", text(&unknown.stderr));
+    assert!(text(&unknown.stderr).contains("`no-such-revision`"), "{}", text(&unknown.stderr));
+    for both in [
+        ["base.json", "base.json", "--self-test"].as_slice(),
+        &["base.json", "base.json", "--base", "main"],
+        &["--head", "main"],
+        &["base.json", "base.json", "--trials", "3"],
+        &["base.json", "base.json", "--wall", "101"],
+    ] {
+        let usage = gate(directory.path(), both);
+        assert_eq!(usage.status.code(), Some(2), "{both:?}: {}", text(&usage.stderr));
+    }
+    let arguments = ["base.json", "base.json", "--markdown", "missing/summary.md"];
+    let unwritable = gate(directory.path(), &arguments);
+    assert_eq!(unwritable.status.code(), Some(3), "{}", text(&unwritable.stderr));
+    assert!(text(&unwritable.stderr).contains("missing/summary.md"));
+}
+
+#[test]
+fn the_findings_are_written_as_markdown() {
+    let directory = tempfile::tempdir().expect("a scratch directory");
+    write(directory.path(), "base.json", 1.0);
+    write(directory.path(), "head.json", 2.0);
+    gate(directory.path(), &["base.json", "head.json", "--markdown", "summary.md"]);
+    let summary = fs::read_to_string(directory.path().join("summary.md")).expect("it is there");
+    assert!(summary.contains("| **regressed** | ping on swift, system-calls |"), "{summary}");
+}

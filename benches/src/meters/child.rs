@@ -1,6 +1,7 @@
 //! The process that an exact meter looks at: this program started anew, to do one benchmark.
 
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
@@ -10,8 +11,10 @@ use std::time::Duration;
 
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
-use super::{Trouble, allocations};
+use super::{Program, Trouble, allocations};
+use crate::burden::Burden;
 use crate::engine::Bench;
+use crate::programs;
 use crate::tally::Fault;
 use crate::workload::Run;
 
@@ -30,16 +33,22 @@ pub(super) struct Job {
     pub(super) counted: u64,
     /// The time it is given; then the kernel kills it.
     pub(super) limit: Duration,
+    /// What each operation does besides.
+    pub(super) burden: Burden,
 }
 
 impl Job {
-    pub(super) fn of(bench: &Bench, counted: u64, limit: Duration) -> Self {
+    pub(super) fn of(bench: &Bench, counted: u64, program: &Program) -> Self {
         let (workload, engine) = (bench.spec.id(), bench.engine.name.clone());
-        Job { workload, engine, warm_up: counted, counted, limit }
+        let Program { limit, burden, .. } = *program;
+        // More work comes by the hundred.
+        let is_more = matches!(burden, Burden::Work { .. });
+        let counted = if is_more { counted.max(Burden::HUNDRED) } else { counted };
+        Job { workload, engine, warm_up: counted, counted, limit, burden }
     }
 
     /// The arguments that have [`serve`] do it.
-    pub(super) fn arguments(&self) -> [OsString; 6] {
+    pub(super) fn arguments(&self) -> [OsString; 7] {
         [
             FLAG.into(),
             self.workload.clone().into(),
@@ -47,6 +56,7 @@ impl Job {
             self.warm_up.to_string().into(),
             self.counted.to_string().into(),
             self.limit.as_secs().to_string().into(),
+            self.burden.to_string().into(),
         ]
     }
 
@@ -58,6 +68,8 @@ impl Job {
             warm_up: next()?.parse().ok()?,
             counted: next()?.parse().ok()?,
             limit: Duration::from_secs(next()?.parse().ok()?),
+            // Who starts it by hand may leave that out.
+            burden: next().map_or(Some(Burden::None), |burden| burden.parse().ok())?,
         })
     }
 
@@ -72,7 +84,7 @@ impl Job {
 }
 
 /// Has a command communicate with nobody but this process.
-pub(super) fn detached(command: &mut Command) {
+pub(crate) fn detached(command: &mut Command) {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
 }
 
@@ -97,7 +109,7 @@ pub(super) fn last_words(child: &mut Child) -> io::Result<String> {
 }
 
 /// Has the process do its work, and reads what it says at the end.
-pub(super) fn run<T: FromStr>(mut command: Command) -> Result<T, Trouble> {
+pub(crate) fn run<T: FromStr>(mut command: Command) -> Result<T, Trouble> {
     let mut child = command.spawn()?;
     await_ready(&mut child)?;
     drop(child.stdin.take());
@@ -118,13 +130,15 @@ pub(super) fn run<T: FromStr>(mut command: Command) -> Result<T, Trouble> {
 /// benchmark that it may want to measure.
 pub fn serve(benches: &[Bench]) -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
-    if arguments.next()? != FLAG {
+    let flag = arguments.next()?;
+    let outcome = if flag == FLAG {
+        Job::parse(arguments).map(|job| perform(benches, &job))
+    } else if flag == programs::FLAG {
+        programs::Job::parse(arguments).map(|job| job.perform(benches))
+    } else {
         return None;
-    }
-    let outcome = match Job::parse(arguments) {
-        Some(job) => perform(benches, &job),
-        None => Err("its arguments are not understood".to_string()),
     };
+    let outcome = outcome.unwrap_or_else(|| Err("its arguments are not understood".to_string()));
     match outcome {
         Ok(()) => Some(ExitCode::SUCCESS),
         Err(text) => {
@@ -136,24 +150,38 @@ pub fn serve(benches: &[Bench]) -> Option<ExitCode> {
 }
 
 fn perform(benches: &[Bench], job: &Job) -> Result<(), String> {
-    let is_meant =
-        |bench: &&Bench| bench.spec.id() == job.workload && bench.engine.name == job.engine;
-    let bench = benches.iter().find(is_meant).ok_or("the program does not have this benchmark")?;
+    let bench = find(benches, &job.workload, &job.engine)?;
     begin(job.limit).map_err(|error| error.to_string())?;
     let mut run = bench.prepare().map_err(|fault| fault.to_string())?;
-    run.repeat(job.warm_up).map_err(|fault| fault.to_string())?;
+    job.burden.repeat(&mut run, job.warm_up).map_err(|fault| fault.to_string())?;
     let reading = allocations::Reading::begin();
     let _mark = getppid();
-    let outcome = counted(&mut run, job.counted);
+    let outcome = counted(&mut run, job.counted, job.burden);
     let _mark = getppid();
     let allocated = reading.end();
     outcome.map_err(|fault| fault.to_string())?;
     drop(run);
-    writeln!(io::stdout(), "{allocated}").map_err(|error| error.to_string())
+    say(allocated).map_err(|error| error.to_string())
+}
+
+/// Tells the meter what came of it.
+pub(crate) fn say(result: impl Display) -> io::Result<()> {
+    writeln!(io::stdout(), "{result}")
+}
+
+/// The benchmark by its workload with the size, and its engine.
+pub(crate) fn find<'b>(
+    benches: &'b [Bench],
+    workload: &str,
+    engine: &str,
+) -> Result<&'b Bench, String> {
+    let is_meant = |bench: &&Bench| bench.spec.id() == workload && bench.engine.name == engine;
+    let bench = benches.iter().find(is_meant);
+    bench.ok_or_else(|| "the program does not have this benchmark".to_string())
 }
 
 /// Waits until the meter is attached.
-fn begin(limit: Duration) -> io::Result<()> {
+pub(crate) fn begin(limit: Duration) -> io::Result<()> {
     // Dies with the meter.
     set_parent_process_death_signal(Some(Signal::KILL))?;
     io::stdout().write_all(READY)?;
@@ -174,8 +202,8 @@ const READY: &[u8] = b"ready\n";
 /// The operations that count. Meters find it by its name, which no other function of the program
 /// may have.
 #[inline(never)]
-fn counted(run: &mut Run, operations: u64) -> Result<(), Fault> {
-    std::hint::black_box(run).repeat(operations)
+fn counted(run: &mut Run, operations: u64, burden: Burden) -> Result<(), Fault> {
+    burden.repeat(std::hint::black_box(run), operations)
 }
 
 #[cfg(test)]
@@ -190,6 +218,7 @@ mod tests {
             warm_up: 3,
             counted: 6,
             limit: Duration::from_secs(60),
+            burden: Burden::Work { percent: 5 },
         };
         let arguments = job.arguments().into_iter().skip(1);
         assert_eq!(Job::parse(arguments), Some(job));

@@ -2,7 +2,7 @@
 //! took. Each looks at a process of its own that does one benchmark.
 
 mod allocations;
-mod child;
+pub(crate) mod child;
 mod instructions;
 mod system_calls;
 
@@ -23,6 +23,7 @@ pub use self::allocations::CountingAllocator;
 use self::child::Job;
 pub use self::child::serve;
 use self::system_calls::{Calls, Counts};
+use crate::burden::Burden;
 use crate::engine::Bench;
 use crate::outcome::{Faulty, Obstacle, Outcome, Progress};
 use crate::tally::Fault;
@@ -94,16 +95,23 @@ pub struct Program {
     pub path: PathBuf,
     /// How long one of its processes is given; then an event counts as lost.
     pub limit: Duration,
+    /// What its operations do besides, to see whether a comparison finds it.
+    pub burden: Burden,
 }
 
 impl Program {
+    /// The program with this path.
+    pub fn at(path: PathBuf) -> Self {
+        Program { path, limit: Duration::from_secs(60), burden: Burden::None }
+    }
+
     /// This program.
     ///
     /// # Errors
     ///
     /// If the operating system does not tell where it is.
     pub fn this() -> io::Result<Self> {
-        Ok(Program { path: std::env::current_exe()?, limit: Duration::from_secs(60) })
+        Ok(Program::at(std::env::current_exe()?))
     }
 }
 
@@ -219,8 +227,7 @@ fn operations(bench: &Bench) -> u64 {
 
 /// The system calls of one operation, by name.
 fn system_calls(bench: &Bench, program: &Program) -> Result<Vec<Part>, Obstacle> {
-    let operations = operations(bench);
-    let job = Job::of(bench, operations, program.limit);
+    let job = Job::of(bench, operations(bench), program);
     let counts = system_calls::count(job.command(&program.path));
     let calls = counted(bench, counts.map_err(|trouble| obstacle(bench, program, trouble))?);
     let part = |(name, count): (String, u64)| {
@@ -230,7 +237,7 @@ fn system_calls(bench: &Bench, program: &Program) -> Result<Vec<Part>, Obstacle>
         if own == u64::MAX || OF_THE_ALLOCATOR.contains(&name.as_str()) {
             return None;
         }
-        let value = count as f64 / operations as f64 - own as f64;
+        let value = count as f64 / job.counted as f64 - own as f64;
         (value != 0.0).then_some(Part { name, value })
     };
     Ok(calls.into_iter().filter_map(part).collect())
@@ -252,8 +259,7 @@ fn counted(bench: &Bench, counts: Counts) -> Calls {
 
 /// The allocations of one operation, and their bytes.
 fn allocations(bench: &Bench, program: &Program) -> Result<(f64, Vec<Part>), Obstacle> {
-    let operations = operations(bench);
-    let job = Job::of(bench, operations, program.limit);
+    let job = Job::of(bench, operations(bench), program);
     let allocated = child::run(job.command(&program.path));
     let allocated: Allocated = allocated.map_err(|trouble| obstacle(bench, program, trouble))?;
     if !allocated.is_counted {
@@ -263,7 +269,7 @@ fn allocations(bench: &Bench, program: &Program) -> Result<(f64, Vec<Part>), Obs
             mend: "`benches::CountingAllocator` as its global allocator".to_string(),
         }));
     }
-    let each = |number: u64| number as f64 / operations as f64;
+    let each = |number: u64| number as f64 / job.counted as f64;
     let part = |name: &str, value| Part { name: name.to_string(), value };
     let parts = vec![
         part("bytes", each(allocated.bytes)),
@@ -275,11 +281,11 @@ fn allocations(bench: &Bench, program: &Program) -> Result<(f64, Vec<Part>), Obs
 
 /// The instructions of one operation.
 fn instructions(bench: &Bench, program: &Program) -> Result<f64, Obstacle> {
-    let operations = operations(bench);
-    let job = Job::of(bench, operations, SLOWER * program.limit);
+    let limit = SLOWER * program.limit;
+    let job = Job::of(bench, operations(bench), &Program { limit, ..program.clone() });
     let count = instructions::count(&program.path, &job);
     let count = count.map_err(|trouble| obstacle(bench, program, trouble))?;
-    Ok(count as f64 / operations as f64)
+    Ok(count as f64 / job.counted as f64)
 }
 
 /// How many times longer a process may take under valgrind.
@@ -287,7 +293,7 @@ const SLOWER: u32 = 5;
 
 /// Why the process of a benchmark told nothing.
 #[derive(Debug)]
-enum Trouble {
+pub(crate) enum Trouble {
     /// The system does not let this process trace another.
     NotPermitted(Errno),
     /// There is no valgrind.
@@ -331,9 +337,18 @@ fn obstacle(bench: &Bench, program: &Program, trouble: Trouble) -> Obstacle {
             });
         }
         Trouble::Killed(libc::SIGALRM) => return Obstacle::Fault(Fault::Stuck(program.limit)),
+        other => failure(other),
+    };
+    Obstacle::of(bench, Fault::Failed(failure))
+}
+
+/// What the process of a benchmark failed with.
+pub(crate) fn failure(trouble: Trouble) -> Failure {
+    match trouble {
         Trouble::Killed(signal) => Failure::Other(format!("signal {signal} killed its process")),
         Trouble::Io(error) => Failure::Io(error),
         Trouble::Failed(text) => Failure::Other(text),
-    };
-    Obstacle::of(bench, Fault::Failed(failure))
+        Trouble::NotPermitted(error) => Failure::Other(error.to_string()),
+        Trouble::NoValgrind => Failure::Other("there is no valgrind".to_string()),
+    }
 }

@@ -5,11 +5,12 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
 
+use benches::burden::Burden;
 use benches::engine::{Engine, Floor};
 use benches::paired::{Patience, Verdict, compare, judge};
 use benches::tally::Tally;
 use benches::workload::{Run, Spec, Workload, std_floor};
-use benches::{Bench, Settings};
+use benches::{Bench, Program, Settings, builtin, programs, select};
 use conformance::adapter::{Adapter, Failure};
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -25,11 +26,16 @@ const PATIENCE: Patience = Patience { noise: 0.015, at_most: Duration::from_secs
 const EFFECT: f64 = 0.03;
 
 fn main() -> ExitCode {
+    // Two programs are compared by processes of this one.
+    if let Some(code) = benches::serve(&benches::builtin()) {
+        return code;
+    }
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
     let trials = vec![
         Trial::test("the_same_twice_is_within_the_noise_12_times_of_12", the_same_twice),
         Trial::test("three_hundredths_more_work_are_seen_and_as_many_less", three_hundredths),
+        Trial::test("two_programs_are_told_apart", two_programs),
         Trial::test("the_floor_is_a_hand_written_loop_within_3_percent", floor::is_hand_written),
     ];
     libtest_mimic::run(&arguments, trials).exit_code()
@@ -93,12 +99,35 @@ fn three_hundredths() -> Result<(), Failed> {
     Ok(())
 }
 
+/// A program with half as much work again, against itself and against one without.
+fn two_programs() -> Result<(), Failed> {
+    let benches = select(builtin(), &["empty"], &["calloop-ref"])?;
+    let bench = benches.iter().find(|bench| !bench.is_floor).ok_or("calloop-ref has it")?;
+    let [clean, burdened] = [0, 50].map(|percent| {
+        let burden = Burden::Work { percent };
+        Program::this().map(|program| Program { burden, ..program })
+    });
+    let (clean, burdened) = (clean?, burdened?);
+    let settings = programs::Settings::default();
+    for (base, head, expected) in [
+        (&clean, &burdened, Verdict::Slower),
+        (&burdened, &clean, Verdict::Faster),
+        (&burdened, &burdened, Verdict::Same),
+    ] {
+        let ratio = programs::compare(bench, base, head, &settings)?;
+        eprintln!("{} after {}: {ratio:?}", head.burden, base.burden);
+        if judge(&ratio, 0.5) != expected {
+            return Err(format!("{} after {}: {ratio:?}", head.burden, base.burden).into());
+        }
+    }
+    Ok(())
+}
+
 /// The floors that are system calls, against a loop over libc that shares no code with them.
 mod floor {
     use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
     use benches::engine::{Engine, Floor};
-    use benches::{builtin, select};
 
     use super::*;
 
