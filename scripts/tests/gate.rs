@@ -85,10 +85,10 @@ fn what_cannot_be_compared_is_named() {
         let usage = gate(directory.path(), both);
         assert_eq!(usage.status.code(), Some(2), "{both:?}: {}", text(&usage.stderr));
     }
-    let arguments = ["base.json", "base.json", "--markdown", "missing/summary.md"];
+    let arguments = ["base.json", "base.json", "--markdown", "base.json/summary.md"];
     let unwritable = gate(directory.path(), &arguments);
     assert_eq!(unwritable.status.code(), Some(3), "{}", text(&unwritable.stderr));
-    assert!(text(&unwritable.stderr).contains("missing/summary.md"));
+    assert!(text(&unwritable.stderr).contains("base.json/summary.md"));
 }
 
 #[test]

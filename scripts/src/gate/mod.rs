@@ -59,7 +59,7 @@ pub(crate) struct Gate {
     self_test: bool,
 
     /// How often each burden is tried against the clock; without any burden, four times as often
-    #[arg(long, value_name = "N", requires = "self_test", default_value_t = 10)]
+    #[arg(long, value_name = "N", default_value_t = 10, conflicts_with_all = ["base", "base_revision"])]
     trials: usize,
 
     /// Only this workload, with its size or without; may be repeated
