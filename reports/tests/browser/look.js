@@ -1,5 +1,6 @@
 // Looks at the page it stands in as a reader would, and tells the page around it what is wrong.
 addEventListener("load", () => {
+  document.querySelectorAll("details").forEach((folded) => (folded.open = true));
   const wrong = [];
   const width = document.documentElement.clientWidth;
   const name = (element) => {
