@@ -113,7 +113,8 @@ fn turns(
                 return Ok(false);
             }
             let probe = row[at];
-            let plan = Plan::within(settings.slice, probe.spec.period, settings.at_least);
+            let plan = Plan::within(settings.slice, probe.spec.period, settings.at_least)
+                .one_by_one(probe.spec.sends == Sends::OneByOne);
             match stage::play(probe, plan, settings.patience) {
                 Ok(counted) => counts[at].add(&counted),
                 // An interruption may have ended a wait before its event came.
@@ -130,7 +131,7 @@ fn shortfall(probe: &Probe, counted: &Counted) -> Option<Missing> {
     let Counted { missed, .. } = counted;
     (*missed > 0).then(|| Missing {
         what: format!("{probe}: {missed} events, beside {} that came", counted.samples()),
-        why: "what sends them could not keep the rate".to_string(),
+        why: "the rate could not be kept".to_string(),
         mend: "a machine that is less busy, or a build that is optimized".to_string(),
     })
 }

@@ -2,9 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-/// How long after the last event is due the others may still be sent. A generator that was held up
-/// for a moment gets all of them out.
+/// How long after the last event is due the others may still be sent. What was held up for a moment
+/// gets all of them out.
 const GRACE: Duration = Duration::from_millis(20);
+
+/// The same where it is the loop that holds up what sends: its delays are not to be left out.
+const GRACE_ONE_BY_ONE: Duration = Duration::from_millis(500);
 
 /// How many events there are, and how far apart.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -14,6 +17,7 @@ pub(super) struct Plan {
     pub(super) events: u64,
     /// How many of the first are not counted: what is only done once is done there.
     pub(super) warm_up: u64,
+    pub(super) is_one_by_one: bool,
 }
 
 impl Plan {
@@ -22,7 +26,16 @@ impl Plan {
         let counted = (slice.as_nanos() / period.as_nanos()) as u64;
         let counted = counted.max(at_least);
         let warm_up = counted / 10;
-        Plan { period, events: counted + warm_up, warm_up }
+        Plan { period, events: counted + warm_up, warm_up, is_one_by_one: false }
+    }
+
+    /// The same, each event sent when the last has come.
+    pub(super) fn one_by_one(self, is_one_by_one: bool) -> Self {
+        Plan { is_one_by_one, ..self }
+    }
+
+    fn grace(&self) -> Duration {
+        if self.is_one_by_one { GRACE_ONE_BY_ONE } else { GRACE }
     }
 }
 
@@ -48,7 +61,7 @@ impl Schedule {
     /// Whether this is the last event to be sent: the last there is, or the first after the time is
     /// over.
     pub(super) fn is_last(&self, number: u64, now: Instant) -> bool {
-        number + 1 >= self.plan.events || now > self.due(self.plan.events) + GRACE
+        number + 1 >= self.plan.events || now > self.due(self.plan.events) + self.plan.grace()
     }
 }
 
@@ -57,6 +70,7 @@ mod tests {
     use super::*;
 
     const PERIOD: Duration = Duration::from_millis(10);
+    const PLAN: Plan = Plan { period: PERIOD, events: 5, warm_up: 0, is_one_by_one: false };
 
     #[test]
     fn a_slice_has_as_many_events_as_fit_and_a_tenth_before_them() {
@@ -73,7 +87,7 @@ mod tests {
     #[test]
     fn events_are_due_at_a_fixed_rate() {
         let start = Instant::now();
-        let schedule = Schedule::new(start, Plan { period: PERIOD, events: 5, warm_up: 0 });
+        let schedule = Schedule::new(start, PLAN);
         let due: Vec<Duration> = (0..3).map(|number| schedule.due(number) - start).collect();
         assert_eq!(due, [Duration::ZERO, PERIOD, 2 * PERIOD]);
     }
@@ -81,11 +95,15 @@ mod tests {
     #[test]
     fn the_last_event_is_that_of_the_plan_or_the_first_that_is_too_late() {
         let start = Instant::now();
-        let schedule = Schedule::new(start, Plan { period: PERIOD, events: 5, warm_up: 0 });
+        let schedule = Schedule::new(start, PLAN);
         assert!(!schedule.is_last(3, schedule.due(3)));
         assert!(schedule.is_last(4, schedule.due(4)));
         let over = schedule.due(5) + GRACE;
         assert!(!schedule.is_last(1, over), "it may be late");
-        assert!(schedule.is_last(1, over + Duration::from_nanos(1)), "but not for ever");
+        let too_late = over + Duration::from_nanos(1);
+        assert!(schedule.is_last(1, too_late), "but not for ever");
+        let patient = Schedule::new(start, PLAN.one_by_one(true));
+        assert!(!patient.is_last(1, too_late), "it waits for the loop");
+        assert!(patient.is_last(1, too_late + GRACE_ONE_BY_ONE));
     }
 }

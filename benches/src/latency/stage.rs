@@ -85,7 +85,6 @@ pub(super) fn play(probe: &Probe, plan: Plan, patience: Duration) -> Result<Coun
                 let schedule = shared.begin(Schedule::new(start, plan));
                 let generator = Generator {
                     shared: &shared,
-                    is_one_by_one: probe.spec.sends == Sends::OneByOne,
                     is_alone: pin.as_ref().is_some_and(|pin| pin.elsewhere().is_some()),
                     patience,
                 };
@@ -148,7 +147,6 @@ fn unheard(gone: RecvTimeoutError, thread: JoinHandle<()>, patience: Duration) -
 /// Sends each event when it is due, or as soon as possible after.
 struct Generator<'s> {
     shared: &'s Shared,
-    is_one_by_one: bool,
     /// Whether the loop runs on another processor. Where there is one only, it needs this.
     is_alone: bool,
     patience: Duration,
@@ -160,7 +158,7 @@ impl Generator<'_> {
     fn send_all(&self, schedule: &Schedule, send: &mut Send) -> Result<(), Fault> {
         for number in 0.. {
             self.await_time(schedule.due(number));
-            if self.is_one_by_one {
+            if schedule.plan.is_one_by_one {
                 self.await_events(number)?;
             }
             if self.shared.has_failed() {
@@ -218,13 +216,13 @@ mod tests {
     const PERIOD: Duration = Duration::from_millis(1);
     const PATIENCE: Duration = Duration::from_millis(200);
 
-    fn generator(shared: &Shared, is_one_by_one: bool) -> Generator<'_> {
-        Generator { shared, is_one_by_one, is_alone: false, patience: PATIENCE }
+    fn generator(shared: &Shared) -> Generator<'_> {
+        Generator { shared, is_alone: false, patience: PATIENCE }
     }
 
     /// Sends `events` by something that takes so long for each; says how many were sent.
     fn sent(events: u64, each: Duration) -> u64 {
-        let plan = Plan { period: PERIOD, events, warm_up: 0 };
+        let plan = Plan { period: PERIOD, events, warm_up: 0, is_one_by_one: false };
         let shared = Shared::default();
         let schedule = shared.begin(Schedule::new(Instant::now(), plan));
         let (count, counted) = mpsc::channel();
@@ -233,7 +231,7 @@ mod tests {
             count.send(number).expect("the receiver is there");
             Ok(())
         });
-        generator(&shared, false).send_all(&schedule, &mut send).expect("nothing fails");
+        generator(&shared).send_all(&schedule, &mut send).expect("nothing fails");
         drop(send);
         counted.iter().zip(0..).map(|(number, expected)| assert_eq!(number, expected)).count()
             as u64
@@ -252,14 +250,14 @@ mod tests {
 
     #[test]
     fn events_one_by_one_wait_for_the_last_and_not_for_ever() {
-        let plan = Plan { period: PERIOD, events: 5, warm_up: 0 };
+        let plan = Plan { period: PERIOD, events: 5, warm_up: 0, is_one_by_one: true };
         let shared = Shared::default();
         let schedule = shared.begin(Schedule::new(Instant::now(), plan));
         let mut send: Send = Box::new(|number| {
             assert_eq!(number, 0, "the first does not come");
             Ok(())
         });
-        let outcome = generator(&shared, true).send_all(&schedule, &mut send);
+        let outcome = generator(&shared).send_all(&schedule, &mut send);
         assert!(matches!(outcome, Err(Fault::Stuck(PATIENCE))));
     }
 }

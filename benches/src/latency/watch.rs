@@ -216,7 +216,7 @@ mod tests {
     const PERIOD: Duration = Duration::from_millis(1);
 
     fn watch(events: u64, warm_up: u64) -> (Watch, Schedule) {
-        let plan = Plan { period: PERIOD, events, warm_up };
+        let plan = Plan { period: PERIOD, events, warm_up, is_one_by_one: false };
         let shared = Arc::new(Shared::default());
         let schedule = shared.begin(Schedule::new(Instant::now(), plan));
         (Watch::new(shared, plan), schedule)

@@ -3,12 +3,13 @@
 use benches::Meter;
 use libtest_mimic::{Failed, Trial};
 
-use crate::kit::{measured, of_workload, part, trial};
+use crate::kit::{measure, measured, of_workload, part, small_benches, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("allocations::of_a_steady_dispatch", of_a_steady_dispatch),
         trial("allocations::of_what_is_inserted", of_what_is_inserted),
+        trial("allocations::are_the_same_in_a_second_run", are_the_same_in_a_second_run),
     ]
 }
 
@@ -57,6 +58,18 @@ fn of_what_is_inserted() -> Result<(), Failed> {
         let allocations = of_workload(&all, workload, "calloop-ref").samples[0];
         if allocations > inserted * each {
             return Err(format!("{workload}: {allocations} for {inserted} inserted").into());
+        }
+    }
+    Ok(())
+}
+
+fn are_the_same_in_a_second_run() -> Result<(), Failed> {
+    let benches = small_benches();
+    let first = measure(&benches, Meter::Allocations)?.measurements;
+    let second = measure(&benches, Meter::Allocations)?.measurements;
+    for (first, second) in first.iter().zip(&second) {
+        if first != second {
+            return Err(format!("{first:?}, then {second:?}").into());
         }
     }
     Ok(())

@@ -11,13 +11,25 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![trial("instructions::are_the_same_in_a_second_run", are_the_same_in_a_second_run)]
 }
 
+/// One of each kind, small enough for a program that is not optimized.
+const WORKLOADS: [&str; 9] = [
+    "ping",
+    "ready/ready=10",
+    "channel/burst=8",
+    "idle",
+    "signal",
+    "loop-life",
+    "executor/futures=1",
+    "async-read",
+    "timer-churn/live=1000",
+];
+
 fn are_the_same_in_a_second_run() -> Result<(), Failed> {
     if Command::new("valgrind").arg("--version").stdout(Stdio::null()).status().is_err() {
         eprintln!("not tried: there is no valgrind");
         return Ok(());
     }
-    let workloads = ["ping", "ready/ready=10", "channel/burst=8", "timer-churn/live=1000"];
-    let run = || measured(&workloads, &["calloop-ref"], Meter::Instructions);
+    let run = || measured(&WORKLOADS, &["calloop-ref"], Meter::Instructions);
     let (first, second) = (run()?, run()?);
     for (first, second) in first.iter().zip(&second) {
         // The nanoseconds of deadlines compare as the clock will have it.
