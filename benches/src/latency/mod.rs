@@ -146,3 +146,19 @@ fn latency(probe: &Probe, counted: &Counted) -> Latency {
         buckets: counted.buckets(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missed_events_are_told_of() {
+        let probe = &builtin()[0];
+        let mut counted = Counted::default();
+        counted.missed = 3;
+        let told = shortfall(probe, &counted).expect("three are missed").what;
+        assert_eq!(told, "wake-latency/rate=5k on epoll: 3 events, beside 0 that came");
+        assert_eq!(latency(probe, &counted).missed, 3);
+        assert_eq!(shortfall(probe, &Counted::default()), None);
+    }
+}
