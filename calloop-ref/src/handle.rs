@@ -216,6 +216,8 @@ impl<'l, Data> Running<'_, 'l, Data> {
     fn finish<R>(mut self, outcome: Result<R>, answer: impl FnOnce(&R) -> PostAction) -> Result<R> {
         let (shared, key) = (self.shared, self.key);
         let source = self.source.take();
+        // There is nothing left for `drop` to do, which the compiler does not see.
+        std::mem::forget(self);
         // A statement of its own: the borrow must not last while the source is called.
         let left = shared.registry.borrow_mut().leave(key);
         match (left, outcome) {

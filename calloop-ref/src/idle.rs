@@ -91,7 +91,14 @@ impl<'l, Data> IdleQueue<'l, Data> {
     }
 
     /// Runs those that wait now; what they insert waits for the next run.
+    #[inline]
     pub(crate) fn run(&self, data: &mut Data) {
+        if !self.is_empty() {
+            self.run_waiting(data);
+        }
+    }
+
+    fn run_waiting(&self, data: &mut Data) {
         let spare = self.spare.take();
         let mut running = Running { queue: self, callbacks: self.waiting.replace(spare) };
         while let Some(callback) = running.callbacks.pop_front() {
