@@ -7,11 +7,11 @@
 use std::error::Error;
 use std::ops::ControlFlow;
 
-use benches::{Settings, builtin, quick, select};
+use benches::{Profile, Settings, builtin, quick};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let workloads: Vec<String> = std::env::args().skip(1).collect();
-    let benches = select(builtin(), &workloads, &[])?;
+    let benches = Profile::Quick.select(builtin(), &workloads, &[])?;
     let outcome = quick(&benches, &Settings::default(), |progress| {
         eprintln!("[{}/{}] {}", progress.done + 1, progress.total, progress.what);
         ControlFlow::Continue(())

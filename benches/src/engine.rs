@@ -1,4 +1,4 @@
-//! What runs a workload: a loop through its adapter, or the floor.
+//! What runs a workload: a loop through its adapter, or the same work by hand.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -12,16 +12,17 @@ use conformance::adapter::{Adapter, Capability, Failure};
 use conformance::adapters::{Calloop013, Calloop014, CalloopRef};
 use reports::record::{Missing, Subject};
 
+use crate::baselines::{self, Kernel, Poller};
 use crate::outcome::missing_capabilities;
 use crate::raw;
 use crate::tally::{Fault, Tally};
-use crate::workload::{Run, Spec, Workload};
+use crate::workload::{MadeOf, Run, Spec, Workload};
 use crate::workloads;
 
 /// Something that workloads run on.
 pub trait Engine {
-    /// Joins it and a workload.
-    fn bench<W: Workload>(workload: W) -> Bench;
+    /// Joins it and a workload; `None` if the workload is not for it.
+    fn bench<W: Workload>(workload: W) -> Option<Bench>;
 }
 
 /// A loop, through its adapter.
@@ -29,36 +30,73 @@ pub trait Engine {
 pub struct Loop<A>(PhantomData<A>);
 
 impl<A: Adapter> Engine for Loop<A> {
-    fn bench<W: Workload>(workload: W) -> Bench {
+    fn bench<W: Workload>(workload: W) -> Option<Bench> {
         let spec = workload.spec();
         let capabilities = A::capabilities();
         let lacks = spec.needs.iter().copied().filter(|need| !capabilities.has(*need)).collect();
         let engine = Subject { name: A::NAME.to_string(), version: A::version() };
         let events = spec.events;
         let prepare = move || workload.on::<A>(Rc::new(Tally::expecting(events)));
-        Bench { spec, engine, is_floor: false, lacks, prepare: Arc::new(prepare) }
+        Some(Bench { spec, engine, role: Role::Loop, lacks, prepare: Arc::new(prepare) })
     }
 }
 
-/// What each workload names as its floor.
+/// Each workload's floor.
 #[derive(Debug)]
 pub struct Floor;
 
 impl Engine for Floor {
-    fn bench<W: Workload>(workload: W) -> Bench {
-        let spec = workload.spec();
-        let engine = spec.floor.clone();
-        let events = spec.events;
-        let prepare = move || workload.floor(Rc::new(Tally::expecting(events)));
-        Bench { spec, engine, is_floor: true, lacks: Vec::new(), prepare: Arc::new(prepare) }
+    fn bench<W: Workload>(workload: W) -> Option<Bench> {
+        Some(by_hand::<Kernel, W>(workload, Role::Floor))
     }
 }
 
-/// The benchmarks of the loops that come with the suite, and of the floors.
+/// The floor on another of the kernel's ways to wait, where it is made of system calls.
+#[derive(Debug)]
+pub struct Baseline<P>(PhantomData<P>);
+
+impl<P: Poller> Engine for Baseline<P> {
+    fn bench<W: Workload>(workload: W) -> Option<Bench> {
+        let spec = workload.spec();
+        let lacks = spec.needs.iter().any(|need| P::LACKS.contains(need));
+        let is_for_it = spec.floor == MadeOf::SystemCalls && !lacks;
+        is_for_it.then(|| by_hand::<P, W>(workload, Role::Baseline))
+    }
+}
+
+fn by_hand<P: Poller, W: Workload>(workload: W, role: Role) -> Bench {
+    let spec = workload.spec();
+    let engine = match spec.floor {
+        MadeOf::SystemCalls => baselines::subject::<P>(),
+        MadeOf::Std(name) => Subject { name: name.to_string(), version: "std".to_string() },
+    };
+    let events = spec.events;
+    let prepare = move || workload.floor::<P>(Rc::new(Tally::expecting(events)));
+    Bench { spec, engine, role, lacks: Vec::new(), prepare: Arc::new(prepare) }
+}
+
+/// The benchmarks of the loops that come with the suite, of the floors and of the other baselines.
 pub fn builtin() -> Vec<Bench> {
     let benches =
         [workloads::all::<Floor>(), of::<CalloopRef>(), of::<Calloop014>(), of::<Calloop013>()];
+    benches.into_iter().flatten().chain(baselines()).collect()
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn baselines() -> Vec<Bench> {
+    use crate::baselines::{Edge, Epoll, Poll, Pwait2};
+
+    let benches = [
+        workloads::all::<Baseline<Epoll<Edge>>>(),
+        workloads::all::<Baseline<Epoll<Pwait2>>>(),
+        workloads::all::<Baseline<Poll>>(),
+    ];
     benches.into_iter().flatten().collect()
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn baselines() -> Vec<Bench> {
+    workloads::all::<Baseline<crate::baselines::Poll>>()
 }
 
 /// The benchmarks of one loop.
@@ -73,14 +111,30 @@ pub struct Bench {
     pub spec: Spec,
     /// The engine.
     pub engine: Subject,
-    /// Whether the engine is the floor that others are divided by.
-    pub is_floor: bool,
+    /// What the engine is in a comparison.
+    pub role: Role,
     /// What the loop would have to have besides; if anything, the benchmark cannot run.
     pub lacks: Vec<Capability>,
     prepare: Arc<dyn Fn() -> Result<Run, Failure> + Send + Sync>,
 }
 
+/// What an engine is in a comparison.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A loop, which is compared.
+    Loop,
+    /// What others are divided by.
+    Floor,
+    /// The same work by hand in another way.
+    Baseline,
+}
+
 impl Bench {
+    /// Whether others are divided by it.
+    pub fn is_floor(&self) -> bool {
+        self.role == Role::Floor
+    }
+
     /// What it takes to have the benchmark run, if anything.
     pub(crate) fn missing_capability(&self) -> Option<Missing> {
         missing_capabilities(self.to_string(), &self.lacks)

@@ -33,6 +33,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod baselines;
 pub mod burden;
 pub mod engine;
 pub mod latency;
@@ -40,6 +41,7 @@ pub mod meters;
 mod outcome;
 pub mod paired;
 mod processors;
+mod profile;
 pub mod programs;
 mod quick;
 pub mod raw;
@@ -52,5 +54,6 @@ pub mod workloads;
 pub use self::engine::{Bench, builtin, of};
 pub use self::meters::{CountingAllocator, Meter, Program, exact, serve};
 pub use self::outcome::{Faulty, Outcome, Progress};
+pub use self::profile::Profile;
 pub use self::quick::{Settings, quick};
 pub use self::select::{Unknown, select};

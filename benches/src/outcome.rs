@@ -79,20 +79,24 @@ impl Obstacle {
     pub(crate) fn of(bench: &Bench, fault: Fault) -> Self {
         const TOO_MANY_OPEN_FILES: i32 = 24;
         // Another process can only tell it in words.
-        match &fault {
-            Fault::Failed(failure)
-                if failure.to_string().ends_with(&format!("(os error {TOO_MANY_OPEN_FILES})")) =>
-            {
-                Obstacle::Missing(Missing {
-                    what: bench.to_string(),
-                    why: "the process cannot open enough files".to_string(),
-                    mend: "a higher limit of open files, as `ulimit -n 20000`".to_string(),
-                })
-            }
-            _ => Obstacle::Fault(fault),
+        let text = fault.to_string();
+        let missing = |why: &str, mend: &str| {
+            let what = bench.to_string();
+            Obstacle::Missing(Missing { what, why: why.to_string(), mend: mend.to_string() })
+        };
+        if text.ends_with(&format!("(os error {TOO_MANY_OPEN_FILES})")) {
+            let mend = "a higher limit of open files, as `ulimit -n 20000`";
+            missing("the process cannot open enough files", mend)
+        } else if text.ends_with(TOO_SLOW) {
+            missing(TOO_SLOW, "a loop whose insertions do not get dearer with their number")
+        } else {
+            Obstacle::Fault(fault)
         }
     }
 }
+
+/// What a workload answers that gives up on its preparation.
+pub(crate) const TOO_SLOW: &str = "preparing it takes more than five seconds";
 
 impl From<Fault> for Obstacle {
     fn from(fault: Fault) -> Self {

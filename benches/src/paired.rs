@@ -71,16 +71,50 @@ fn logarithms(head: &[f64], base: &[f64]) -> Vec<f64> {
     head.iter().zip(base).map(|(head, base)| (head / base).ln()).collect()
 }
 
-/// One block: each is prepared anew, then they take turns. `number` says who is first.
+/// Whether the contenders of a block exist at the same time.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Company {
+    /// They do, and take turns.
+    Together,
+    /// One is gone before the next is prepared, because all at once want more than there is.
+    OneByOne,
+}
+
+/// One block: each is prepared anew and has its turns. `number` says who is first.
 ///
 /// # Errors
 ///
 /// With the number of the contender that did not do what it should.
-pub(crate) fn block(contenders: &mut [Contender<'_>], number: usize) -> Result<(), (usize, Fault)> {
+pub(crate) fn block(
+    contenders: &mut [Contender<'_>],
+    number: usize,
+    company: Company,
+) -> Result<(), (usize, Fault)> {
     let count = contenders.len();
     let order: Vec<usize> = (0..count).map(|place| (place + number) % count).collect();
-    let mut runs: Vec<Option<Run>> = (0..count).map(|_| None).collect();
-    for &at in &order {
+    let mut least = vec![f64::INFINITY; count];
+    match company {
+        Company::Together => turns(contenders, &order, &mut least)?,
+        Company::OneByOne => {
+            for at in order {
+                turns(contenders, &[at], &mut least)?;
+            }
+        }
+    }
+    for (contender, least) in contenders.iter_mut().zip(least) {
+        contender.minima.push(least);
+    }
+    Ok(())
+}
+
+/// Prepares these, has them take turns, and keeps the least sample of each.
+fn turns(
+    contenders: &mut [Contender<'_>],
+    order: &[usize],
+    least: &mut [f64],
+) -> Result<(), (usize, Fault)> {
+    let mut runs: Vec<Option<Run>> = contenders.iter().map(|_| None).collect();
+    for &at in order {
         let prepared = contenders[at].bench.prepare().and_then(|mut run| {
             // What is only done once is not measured.
             run.repeat(1)?;
@@ -88,7 +122,6 @@ pub(crate) fn block(contenders: &mut [Contender<'_>], number: usize) -> Result<(
         });
         runs[at] = Some(prepared.map_err(|fault| (at, fault))?);
     }
-    let mut least = vec![f64::INFINITY; count];
     for _ in 0..TURNS {
         // And back again: a drift of the machine favours nobody.
         for &at in order.iter().chain(order.iter().rev()) {
@@ -96,9 +129,6 @@ pub(crate) fn block(contenders: &mut [Contender<'_>], number: usize) -> Result<(
             let sample = contenders[at].sample(run).map_err(|fault| (at, fault))?;
             least[at] = least[at].min(sample);
         }
-    }
-    for (contender, least) in contenders.iter_mut().zip(least) {
-        contender.minima.push(least);
     }
     Ok(())
 }
@@ -131,7 +161,7 @@ pub fn compare(
     let control = base.again();
     let mut contenders = [base, Contender::new(head, settings.sample)?, control];
     for number in 0.. {
-        block(&mut contenders, number).map_err(|(_, fault)| fault)?;
+        block(&mut contenders, number, Company::Together).map_err(|(_, fault)| fault)?;
         let is_enough = number + 1 >= settings.rounds && start.elapsed() >= settings.workload;
         let [base, head, control] = &contenders;
         let ratio = head.ratio(base, control);

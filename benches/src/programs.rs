@@ -168,9 +168,15 @@ impl Job {
         }
         let mut least = Duration::MAX;
         for _ in 0..self.samples {
-            let start = Instant::now();
-            self.burden.repeat(&mut run, operations)?;
-            least = least.min(start.elapsed());
+            let elapsed = match self.burden {
+                Burden::None => timing::sample(&mut run, operations)?,
+                burden => {
+                    let start = Instant::now();
+                    burden.repeat(&mut run, operations)?;
+                    start.elapsed()
+                }
+            };
+            least = least.min(elapsed);
         }
         Ok(least.as_nanos() as f64 / (operations * bench.spec.units) as f64)
     }

@@ -8,7 +8,7 @@ use reports::record::{Measurement, Missing, Ratio};
 use crate::engine::Bench;
 use crate::meters::Meter;
 use crate::outcome::{Faulty, Obstacle, Outcome, Progress};
-use crate::paired::{Contender, block};
+use crate::paired::{Company, Contender, block};
 use crate::tally::Fault;
 
 /// How long a benchmark is given to do a few operations before it counts as stuck.
@@ -24,6 +24,8 @@ pub struct Settings {
     pub rounds: usize,
     /// How long the blocks take at least, for each workload.
     pub workload: Duration,
+    /// After how long no other block begins, for each workload, even if they are fewer.
+    pub at_most: Duration,
     /// How long a sample shall take. Short, most samples of a busy machine are undisturbed.
     pub sample: Duration,
 }
@@ -33,8 +35,18 @@ impl Default for Settings {
         Settings {
             rounds: 7,
             workload: Duration::from_millis(750),
+            at_most: Duration::from_secs(20),
             sample: Duration::from_millis(1),
         }
+    }
+}
+
+impl Settings {
+    /// Whether another block begins after so many, in so much time.
+    fn goes_on(&self, blocks: usize, elapsed: Duration) -> bool {
+        let is_enough = blocks >= self.rounds && elapsed >= self.workload;
+        // One has to be over.
+        !is_enough && (blocks == 0 || elapsed < self.at_most)
     }
 }
 
@@ -89,35 +101,32 @@ fn measure(
         }
     }
     // The floor once more: how it compares with itself is the noise.
-    let floor = contenders.iter().position(|contender| contender.bench.is_floor);
-    let mut has_control = floor.is_some();
+    let floor = contenders.iter().position(|contender| contender.bench.is_floor());
     if let Some(floor) = floor {
         contenders.push(contenders[floor].again());
     }
     let start = Instant::now();
-    let mut blocks = 0;
-    while !contenders.is_empty()
-        && (blocks < settings.rounds || start.elapsed() < settings.workload)
-    {
-        let Err((at, fault)) = block(&mut contenders, blocks) else {
+    let (mut blocks, mut company) = (0, Company::Together);
+    while !contenders.is_empty() && settings.goes_on(blocks, start.elapsed()) {
+        let Err((at, fault)) = block(&mut contenders, blocks, company) else {
             blocks += 1;
             continue;
         };
         let bench = contenders[at].bench;
         match Obstacle::of(bench, fault) {
             Obstacle::Fault(fault) => return Err(faulty(bench, fault)),
-            // All at once they are too many: the last goes, first of all the control.
-            Obstacle::Missing(_) | Obstacle::NotHere(_) if has_control => {
-                contenders.pop();
-                has_control = false;
+            // All at once they are too many.
+            Obstacle::Missing(_) | Obstacle::NotHere(_) if company == Company::Together => {
+                company = Company::OneByOne;
             }
+            // Alone it could be prepared before.
             Obstacle::Missing(gap) | Obstacle::NotHere(gap) => {
-                let last = contenders.pop().map(|last| last.bench.to_string());
-                missing.push(Missing { what: last.unwrap_or_default(), ..gap });
+                missing.push(gap);
+                return Ok(Vec::new());
             }
         }
     }
-    let control = has_control.then(|| contenders.pop()).flatten();
+    let control = floor.and_then(|_| contenders.pop());
     let ratio =
         |contender: &Contender<'_>| Some(contender.ratio(&contenders[floor?], control.as_ref()?));
     Ok(contenders.iter().map(|contender| measurement(contender, ratio(contender))).collect())
@@ -155,7 +164,7 @@ fn measurement(contender: &Contender<'_>, ratio: Option<Ratio>) -> Measurement {
         workload: bench.spec.name.to_string(),
         parameters: bench.spec.parameters.clone(),
         engine: bench.engine.clone(),
-        is_floor: bench.is_floor,
+        is_floor: bench.is_floor(),
         meter: Meter::Wall.to_string(),
         unit: "ns".to_string(),
         per: bench.spec.per.to_string(),

@@ -6,8 +6,8 @@ use std::fmt;
 use crate::engine::Bench;
 
 /// Keeps the benchmarks of these workloads on these engines, with their floors; an empty list
-/// keeps all. A workload is named with its parameters, as `ready/ready=100`, or without, as
-/// `ready`, for every size.
+/// keeps all. A workload is named with its parameters, as `ready/ready=100`; with some of them, as
+/// `ready/mode=edge`, for every size that has them; or with none, as `ready`, for every size.
 ///
 /// # Errors
 ///
@@ -17,11 +17,14 @@ pub fn select<S: AsRef<str>>(
     workloads: &[S],
     engines: &[S],
 ) -> Result<Vec<Bench>, Unknown> {
+    let mut wanted = BTreeSet::new();
     for workload in workloads.iter().map(AsRef::as_ref) {
-        if !benches.iter().any(|bench| is_workload(bench, workload)) {
+        let ids = named(&benches, workload);
+        if ids.is_empty() {
             let known = benches.iter().map(|bench| bench.spec.id());
             return Err(Unknown::new("workload", workload, known));
         }
+        wanted.extend(ids);
     }
     for engine in engines.iter().map(AsRef::as_ref) {
         if !benches.iter().any(|bench| bench.engine.name == engine) {
@@ -30,16 +33,28 @@ pub fn select<S: AsRef<str>>(
         }
     }
     let is_wanted = |bench: &Bench| {
-        (workloads.is_empty() || workloads.iter().any(|name| is_workload(bench, name.as_ref())))
+        (workloads.is_empty() || wanted.contains(&bench.spec.id()))
             && (engines.is_empty()
-                || bench.is_floor
+                || bench.is_floor()
                 || engines.iter().any(|name| bench.engine.name == name.as_ref()))
     };
     Ok(benches.into_iter().filter(is_wanted).collect())
 }
 
-fn is_workload(bench: &Bench, name: &str) -> bool {
-    bench.spec.name == name || bench.spec.id() == name
+/// The workloads that a name means, with all their parameters.
+fn named(benches: &[Bench], name: &str) -> BTreeSet<String> {
+    let Some((workload, parameters)) = name.split_once('/') else {
+        let of_name = benches.iter().filter(|bench| bench.spec.name == name);
+        return of_name.map(|bench| bench.spec.id()).collect();
+    };
+    if benches.iter().any(|bench| bench.spec.id() == name) {
+        return BTreeSet::from([name.to_string()]);
+    }
+    let is_meant = |bench: &&Bench| {
+        let has = |wanted: &str| bench.spec.parameters.split(',').any(|own| own == wanted);
+        bench.spec.name == workload && parameters.split(',').all(has)
+    };
+    benches.iter().filter(is_meant).map(|bench| bench.spec.id()).collect()
 }
 
 /// A name that no benchmark has.
@@ -101,21 +116,27 @@ mod tests {
 
     #[test]
     fn a_name_alone_is_every_size() {
-        assert_eq!(names(&["timer-fire"], &["calloop-0.14"]).len(), 4);
+        assert_eq!(names(&["timer-fire"], &["calloop-0.14"]).len(), 6);
+    }
+
+    #[test]
+    fn some_of_the_parameters_are_every_size_that_has_them() {
+        let edge = names(&["ready/mode=edge"], &["calloop-0.14"]);
+        assert!(edge.len() > 4 && edge.iter().all(|name| name.contains("mode=edge")), "{edge:?}");
+        let level = names(&["ready/ready=100"], &["calloop-0.14"]);
+        assert_eq!(level, ["ready/ready=100 on epoll", "ready/ready=100 on calloop-0.14"]);
     }
 
     #[test]
     fn an_unknown_name_is_an_error_that_lists_the_known() {
         let unknown = select(builtin(), &["pong"], &[]).unwrap_err().to_string();
         assert!(
-            unknown.starts_with("there is no workload `pong`; there are: async-read, channel/")
+            unknown.starts_with("there is no workload `pong`; there are: async-read, cascade/")
         );
-        assert!(unknown.contains("ping, ping-life, ping-pong, ping/timer=far"), "{unknown}");
+        assert!(unknown.contains("ping, ping-life, ping-pong, ping-storm/threads=1"), "{unknown}");
         let unknown = select(builtin(), &[], &["kalloop"]).unwrap_err().to_string();
-        assert!(
-            unknown.contains(
-                "no engine `kalloop`; there are: boxed-futures, calloop-0.13, calloop-0.14"
-            )
-        );
+        assert!(unknown.contains(
+            "no engine `kalloop`; there are: boxed-callbacks, boxed-futures, calloop-0.13"
+        ));
     }
 }

@@ -46,9 +46,15 @@ impl Tally {
     #[inline]
     pub fn saw_next(&self, number: u64) {
         if number != self.events.get() {
-            self.is_disordered.set(true);
+            self.saw_disorder();
         }
         self.saw(number);
+    }
+
+    /// An event came that is not the next in its own order.
+    #[inline]
+    pub fn saw_disorder(&self) {
+        self.is_disordered.set(true);
     }
 
     /// These events came.

@@ -4,8 +4,8 @@ use std::fmt;
 use std::rc::Rc;
 
 use conformance::adapter::{Adapter, Capability, Failure};
-use reports::record::Subject;
 
+use crate::baselines::Poller;
 use crate::tally::{Fault, Tally};
 
 /// What a workload does, in words and numbers.
@@ -26,16 +26,28 @@ pub struct Spec {
     /// What a loop has to have.
     pub needs: &'static [Capability],
     /// What the floor is made of.
-    pub floor: Subject,
+    pub floor: MadeOf,
     /// Whether it is left out of a short run by a meter that takes long for it.
     pub is_large: bool,
+    /// Whether it is left out of a short run altogether.
+    pub is_extra: bool,
     /// Whether every run does the same, so that it can be counted.
     pub repeats: Repeats,
     /// System calls that an operation makes in place of the world outside, with their number or
     /// [`u64::MAX`] for all by that name: they are not counted.
-    pub uncounted: &'static [(&'static str, u64)],
+    pub uncounted: Vec<(&'static str, u64)>,
     /// Whether the system calls of the thread that does the operation alone are counted.
     pub is_one_sided: bool,
+}
+
+/// What a floor is made of.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub enum MadeOf {
+    /// System calls.
+    #[default]
+    SystemCalls,
+    /// Structures of std, as `std-mpsc`.
+    Std(&'static str),
 }
 
 /// How far every run of a workload does the same.
@@ -54,6 +66,14 @@ pub enum Repeats {
     Never,
 }
 
+impl Repeats {
+    /// Of a workload with so many timers: to fill a loop with them takes minutes where every
+    /// instruction is counted.
+    pub(crate) fn of_timers(live: u64) -> Self {
+        if live < 100_000 { Repeats::ButForTheClock } else { Repeats::ButForInstructions }
+    }
+}
+
 impl Spec {
     /// The name with the parameters, as `ready/ready=100`.
     pub fn id(&self) -> String {
@@ -62,11 +82,6 @@ impl Spec {
             parameters => format!("{}/{parameters}", self.name),
         }
     }
-}
-
-/// A floor that is made of std's own structures, as an engine.
-pub fn std_floor(name: &str) -> Subject {
-    Subject { name: name.to_string(), version: "std".to_string() }
 }
 
 /// Work to be measured, on any loop and by hand.
@@ -89,11 +104,20 @@ pub trait Workload: Copy + Send + Sync + 'static {
     /// # Errors
     ///
     /// What the operating system answers.
-    fn floor(self, tally: Rc<Tally>) -> Result<Run, Failure>;
+    fn floor<P: Poller>(self, tally: Rc<Tally>) -> Result<Run, Failure>;
 }
 
+/// The part of an operation that is measured.
+pub type Part<'p> = &'p mut dyn FnMut() -> Result<(), Fault>;
+
+/// Does a part, once, and measures it.
+pub type Measure<'m> = &'m mut dyn FnMut(Part<'_>) -> Result<(), Fault>;
+
+/// Does so many operations.
+type Operations = dyn FnMut(u64, Measure<'_>) -> Result<(), Fault>;
+
 /// A workload that was prepared on an engine.
-pub struct Run(Box<dyn FnMut(u64) -> Result<(), Fault>>);
+pub struct Run(Box<Operations>);
 
 impl Run {
     /// Joins an operation and the tally of its events, which is settled after each.
@@ -101,9 +125,25 @@ impl Run {
     where
         F: FnMut() -> Result<(), Failure> + 'static,
     {
-        Run(Box::new(move |operations| {
+        Run(Box::new(move |operations, measure| {
+            measure(&mut || {
+                for _ in 0..operations {
+                    operation()?;
+                    tally.settle()?;
+                }
+                Ok(())
+            })
+        }))
+    }
+
+    /// The same for an operation that has a part of it measured.
+    pub fn in_part<F>(tally: Rc<Tally>, mut operation: F) -> Self
+    where
+        F: FnMut(Measure<'_>) -> Result<(), Fault> + 'static,
+    {
+        Run(Box::new(move |operations, measure| {
             for _ in 0..operations {
-                operation()?;
+                operation(&mut *measure)?;
                 tally.settle()?;
             }
             Ok(())
@@ -116,7 +156,17 @@ impl Run {
     ///
     /// At the first that did not do what it should.
     pub fn repeat(&mut self, operations: u64) -> Result<(), Fault> {
-        (self.0)(operations)
+        self.measure(operations, &mut |part| part())
+    }
+
+    /// Does so many operations. What counts of them is handed to `measure`, all in one or operation
+    /// by operation.
+    ///
+    /// # Errors
+    ///
+    /// At the first that did not do what it should.
+    pub fn measure(&mut self, operations: u64, measure: Measure<'_>) -> Result<(), Fault> {
+        (self.0)(operations, measure)
     }
 }
 

@@ -1,8 +1,8 @@
-//! Every benchmark under criterion, grouped by workload: `cargo bench -p benches [-- FILTER]`.
+//! The benchmarks of a quick run under criterion, by workload: `cargo bench -p benches [-- FILTER]`.
 
 use std::time::Duration;
 
-use benches::{Bench, builtin, timing};
+use benches::{Bench, Profile, builtin, timing};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput};
 
@@ -15,7 +15,8 @@ fn main() {
         .measurement_time(Duration::from_millis(1500))
         .sample_size(30)
         .configure_from_args();
-    let mut benches = builtin();
+    let benches = Profile::Quick.select::<&str>(builtin(), &[], &[]);
+    let mut benches = benches.expect("nothing was named");
     while let Some(first) = benches.first() {
         let id = first.spec.id();
         let mut group = criterion.benchmark_group(&id);

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use benches::latency::{self as latencies, Settings as Slices};
-use benches::{Meter, Outcome, Program, Progress, Settings, builtin, exact, quick, select};
+use benches::{Meter, Outcome, Profile, Program, Progress, builtin, exact, quick};
+use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, ValueEnum};
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use reports::ratio::{self, Row};
@@ -26,11 +26,12 @@ use crate::latency;
 /// What to measure.
 #[derive(Args, Debug, Default)]
 pub(crate) struct Bench {
-    /// Only this workload or latency, with its size or without, as ready/ready=100; may be repeated
+    /// Only this workload or latency, with its size, a part of it or none, as ready/ready=100; may
+    /// be repeated
     #[arg(long = "workload", value_name = "WORKLOAD")]
     workloads: Vec<String>,
 
-    /// Only this loop, beside the floor; may be repeated
+    /// Only this loop or baseline, beside the floor; may be repeated
     #[arg(long = "engine", value_name = "ENGINE")]
     engines: Vec<String>,
 
@@ -38,8 +39,8 @@ pub(crate) struct Bench {
     #[arg(long = "meter", value_name = "METER", value_parser = meter())]
     meters: Vec<Meter>,
 
-    /// How much time to take for what the clock tells
-    #[arg(long, value_enum, default_value_t)]
+    /// How much to measure: the loops on some workloads, or everything, which takes an hour or so
+    #[arg(long, value_name = "PROFILE", value_parser = profile(), default_value_t)]
     profile: Profile,
 
     /// Write the measurements as JSON
@@ -47,52 +48,25 @@ pub(crate) struct Bench {
     json: Option<PathBuf>,
 }
 
-#[derive(Copy, Clone, Debug, Default, ValueEnum)]
-enum Profile {
-    /// A minute or so
-    #[default]
-    Quick,
-    /// Some minutes, for narrower intervals
-    Full,
-}
-
-impl Profile {
-    fn settings(self) -> Settings {
-        match self {
-            Profile::Quick => Settings {
-                workload: Duration::from_millis(300),
-                sample: Duration::from_micros(500),
-                ..Settings::default()
-            },
-            Profile::Full => {
-                Settings { rounds: 25, workload: Duration::from_secs(5), ..Settings::default() }
-            }
-        }
-    }
-}
-
-impl Profile {
-    fn slices(self) -> Slices {
-        match self {
-            Profile::Quick => Slices::default(),
-            Profile::Full => {
-                Slices { rounds: 8, slice: Duration::from_millis(400), ..Slices::default() }
-            }
-        }
-    }
-
-    /// What it measures with this meter.
-    fn of(self, meter: Meter, benches: &[benches::Bench]) -> Vec<benches::Bench> {
-        let is_too_long = |bench: &benches::Bench| {
-            matches!((self, meter), (Profile::Quick, Meter::Instructions)) && bench.spec.is_large
-        };
-        benches.iter().filter(|bench| !is_too_long(bench)).cloned().collect()
-    }
-}
-
 pub(crate) fn meter() -> impl TypedValueParser<Value = Meter> {
     let is_known = "it is one of the possible values";
     PossibleValuesParser::new(Meter::ALL.map(Meter::name))
+        .map(move |name| name.parse().expect(is_known))
+}
+
+/// How long latencies are looked at.
+fn slices(profile: Profile) -> Slices {
+    match profile {
+        Profile::Quick => Slices::default(),
+        Profile::Full => {
+            Slices { rounds: 8, slice: Duration::from_millis(400), ..Slices::default() }
+        }
+    }
+}
+
+fn profile() -> impl TypedValueParser<Value = Profile> {
+    let is_known = "it is one of the possible values";
+    PossibleValuesParser::new(Profile::ALL.map(Profile::name))
         .map(move |name| name.parse().expect(is_known))
 }
 
@@ -129,7 +103,7 @@ impl Bench {
         let (scenarios, workloads) = latency::scenarios(&self.workloads);
         let wants_all = self.workloads.is_empty();
         let benches = if wants_all || !workloads.is_empty() {
-            select(builtin(), &workloads, &self.engines)?
+            self.profile.select(builtin(), &workloads, &self.engines)?
         } else {
             Vec::new()
         };
@@ -154,8 +128,8 @@ impl Bench {
             };
             let outcome = match meter {
                 Meter::Wall => quick(&benches, &self.profile.settings(), progress),
-                Meter::Latency => latencies::measure(&probes, &self.profile.slices(), progress),
-                _ => exact(&self.profile.of(meter, &benches), meter, &program, progress),
+                Meter::Latency => latencies::measure(&probes, &slices(self.profile), progress),
+                _ => exact(&self.profile.with(meter, &benches), meter, &program, progress),
             };
             bar.clear();
             let outcome = outcome.context("a loop did not do what the workload asks for")?;

@@ -11,8 +11,8 @@ use conformance::adapter::{Adapter, Capability, ChannelEvent, Failure, Sender as
 use reports::record::Subject;
 
 use super::{Scenario, Sends, Spec, Stage};
-use crate::raw::{self, Poller};
-use crate::workload::std_floor;
+use crate::baselines::{Kernel, Poller};
+use crate::raw;
 
 /// How many messages of the neighbour wait at each dispatch. Were they sent again as they come, a
 /// loop that empties a channel before it looks at others would never get to them.
@@ -37,7 +37,7 @@ impl Scenario for Channel {
             sends: Sends::Freely,
             is_loaded: false,
             needs: &[Capability::Channel],
-            floor: Subject { name: "std-mpsc+eventfd".to_string(), ..std_floor("") },
+            floor: Subject { name: "std-mpsc+eventfd".to_string(), version: "std".to_string() },
         }
     }
 
@@ -62,7 +62,7 @@ impl Scenario for Channel {
     fn floor(self, stage: &Stage) -> Result<(), Failure> {
         let (sender, receiver) = mpsc::channel();
         let (fill, neighbour) = mpsc::channel();
-        let mut poller = Poller::new()?;
+        let mut poller = Kernel::new()?;
         let eventfd = Arc::new(raw::eventfd(0)?);
         poller.add(&*eventfd, 0)?;
         let written = eventfd.clone();

@@ -7,7 +7,8 @@ use std::time::Duration;
 use conformance::adapter::{Adapter, Capability, Failure, Interest, Mode, Next};
 
 use super::{Scenario, Sends, Spec, Stage};
-use crate::raw::{self, Poller};
+use crate::baselines::{Kernel, Poller, subject};
+use crate::raw;
 
 #[derive(Copy, Clone)]
 pub(super) struct Eventfd;
@@ -23,7 +24,7 @@ impl Scenario for Eventfd {
             sends: Sends::Freely,
             is_loaded: false,
             needs: &[Capability::Level],
-            floor: raw::subject(),
+            floor: subject::<Kernel>(),
         }
     }
 
@@ -63,7 +64,7 @@ pub(super) fn receive(
     eventfd: &OwnedFd,
     write: impl Fn() -> Result<(), Failure> + Send + 'static,
 ) -> Result<(), Failure> {
-    let mut poller = Poller::new()?;
+    let mut poller = Kernel::new()?;
     poller.add(eventfd, 0)?;
     let watch = stage.watch();
     stage.sent_by(move |_| write());

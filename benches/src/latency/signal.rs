@@ -10,7 +10,8 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::thread::gettid;
 
 use super::{Scenario, Sends, Spec, Stage};
-use crate::raw::{self, Poller};
+use crate::baselines::{Kernel, Poller, subject};
+use crate::raw;
 
 /// One that does nothing where it comes too late to be received.
 const SIGNAL: Number = Number::SIGURG;
@@ -28,7 +29,7 @@ impl Scenario for Signal {
             sends: Sends::OneByOne,
             is_loaded: false,
             needs: &[Capability::Signals],
-            floor: raw::subject(),
+            floor: subject::<Kernel>(),
         }
     }
 
@@ -54,7 +55,7 @@ impl Scenario for Signal {
         mask.thread_block().map_err(io::Error::from)?;
         let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
             .map_err(io::Error::from)?;
-        let mut poller = Poller::new()?;
+        let mut poller = Kernel::new()?;
         poller.add(signals.as_fd(), 0)?;
         let watch = stage.watch();
         let thread = gettid();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use conformance::adapter::{Adapter, Capability, Failure, TimerNext};
 
 use super::{Scenario, Sends, Spec, Stage};
-use crate::raw::{self, Poller};
+use crate::baselines::{Kernel, Poller, subject};
 
 #[derive(Copy, Clone)]
 pub(super) struct Timer {
@@ -24,7 +24,7 @@ impl Scenario for Timer {
             sends: Sends::Nobody,
             is_loaded: self.is_loaded,
             needs: &[Capability::Deadlines],
-            floor: raw::subject(),
+            floor: subject::<Kernel>(),
         }
     }
 
@@ -45,7 +45,7 @@ impl Scenario for Timer {
 
     /// The kernel's wait with a limit, which is given in nanoseconds.
     fn floor(self, stage: &Stage) -> Result<(), Failure> {
-        let mut poller = Poller::new()?;
+        let mut poller = Kernel::new()?;
         let watch = stage.watch();
         stage.begin();
         while let Some(due) = stage.next_due() {

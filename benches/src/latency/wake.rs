@@ -6,6 +6,7 @@ use std::time::Duration;
 use conformance::adapter::{Adapter, Capability, Failure, Ping as _};
 
 use super::{Scenario, Sends, Spec, Stage, eventfd};
+use crate::baselines::{Kernel, subject};
 use crate::raw;
 
 #[derive(Copy, Clone)]
@@ -21,7 +22,7 @@ impl Scenario for Wake {
             sends: Sends::OneByOne,
             is_loaded: false,
             needs: &[Capability::Ping],
-            floor: raw::subject(),
+            floor: subject::<Kernel>(),
         }
     }
 

@@ -79,31 +79,41 @@ fn note(bytes: usize, freed: usize) {
     }
 }
 
-/// What all threads of the process allocate from its beginning to its end.
+/// What all threads of the process allocate from its beginning to its end, and open.
 #[derive(Debug)]
-pub(super) struct Reading(());
+pub(super) struct Reading {
+    descriptors: i64,
+}
 
 impl Reading {
     pub(super) fn begin() -> Self {
+        let descriptors = descriptors();
         for counter in [&COUNT, &BYTES, &IN_USE, &PEAK] {
             counter.store(0, Relaxed);
         }
         IS_COUNTING.store(true, Relaxed);
-        Reading(())
+        Reading { descriptors }
     }
 
     pub(super) fn end(self) -> Allocated {
         // Whether the program has this allocator shows only if something is allocated.
         let [count, bytes, peak] = [&COUNT, &BYTES, &PEAK].map(|counter| counter.load(Relaxed));
+        let kept = IN_USE.load(Relaxed) as i64;
         drop(std::hint::black_box(Box::new(0u64)));
         let is_counted = COUNT.load(Relaxed) > count;
         IS_COUNTING.store(false, Relaxed);
-        Allocated { is_counted, count, bytes, peak }
+        let descriptors = descriptors() - self.descriptors;
+        Allocated { is_counted, count, bytes, peak, kept, descriptors }
     }
 }
 
-/// What was allocated.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+/// How many descriptors are open; zero where the system does not tell.
+fn descriptors() -> i64 {
+    std::fs::read_dir("/proc/self/fd").map_or(0, |entries| entries.count() as i64)
+}
+
+/// What was allocated, and opened.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Allocated {
     /// Whether the program has the allocator that counts.
     pub(super) is_counted: bool,
@@ -111,12 +121,28 @@ pub(super) struct Allocated {
     pub(super) bytes: u64,
     /// The most bytes that were in use at once, beyond those before.
     pub(super) peak: u64,
+    /// How many bytes more were in use at the end than before.
+    pub(super) kept: i64,
+    /// How many descriptors more were open at the end than before.
+    pub(super) descriptors: i64,
+}
+
+impl Allocated {
+    /// Adds what another reading found.
+    pub(super) fn add(&mut self, other: Allocated) {
+        self.is_counted |= other.is_counted;
+        self.count += other.count;
+        self.bytes += other.bytes;
+        self.peak = self.peak.max(other.peak);
+        self.kept += other.kept;
+        self.descriptors += other.descriptors;
+    }
 }
 
 impl fmt::Display for Allocated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Allocated { is_counted, count, bytes, peak } = self;
-        write!(f, "{is_counted} {count} {bytes} {peak}")
+        let Allocated { is_counted, count, bytes, peak, kept, descriptors } = self;
+        write!(f, "{is_counted} {count} {bytes} {peak} {kept} {descriptors}")
     }
 }
 
@@ -126,8 +152,10 @@ impl FromStr for Allocated {
     fn from_str(text: &str) -> Result<Self, ()> {
         let mut words = text.split_whitespace();
         let is_counted = words.next().and_then(|word| word.parse().ok()).ok_or(())?;
-        let mut number = || words.next().and_then(|word| word.parse().ok()).ok_or(());
-        Ok(Allocated { is_counted, count: number()?, bytes: number()?, peak: number()? })
+        let mut number = || words.next().and_then(|word| word.parse::<i64>().ok()).ok_or(());
+        let mut natural = || number()?.try_into().map_err(drop);
+        let (count, bytes, peak) = (natural()?, natural()?, natural()?);
+        Ok(Allocated { is_counted, count, bytes, peak, kept: number()?, descriptors: number()? })
     }
 }
 
@@ -135,10 +163,20 @@ impl FromStr for Allocated {
 mod tests {
     use super::*;
 
+    const SOME: Allocated =
+        Allocated { is_counted: true, count: 1, bytes: 20, peak: 300, kept: -4000, descriptors: 5 };
+
     #[test]
     fn what_was_allocated_reads_as_it_was_written() {
-        let allocated = Allocated { is_counted: true, count: 1, bytes: 20, peak: 300 };
-        assert_eq!(allocated.to_string().parse(), Ok(allocated));
+        assert_eq!(SOME.to_string().parse(), Ok(SOME));
         assert_eq!("true 1 20".parse::<Allocated>(), Err(()));
+    }
+
+    #[test]
+    fn readings_add_up_and_the_greatest_peak_is_the_peak() {
+        let mut sum = SOME;
+        sum.add(Allocated { peak: 200, kept: 6000, ..SOME });
+        let expected = Allocated { count: 2, bytes: 40, kept: 2000, descriptors: 10, ..SOME };
+        assert_eq!(sum, expected);
     }
 }

@@ -11,12 +11,13 @@ use std::time::Duration;
 
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
-use super::{Program, Trouble, allocations};
+use super::allocations::{Allocated, Reading};
+use super::{Program, Trouble};
 use crate::burden::Burden;
 use crate::engine::Bench;
 use crate::programs;
 use crate::tally::Fault;
-use crate::workload::Run;
+use crate::workload::Part;
 
 /// The first argument of such a process.
 const FLAG: &str = "--benches-operations";
@@ -154,11 +155,20 @@ fn perform(benches: &[Bench], job: &Job) -> Result<(), String> {
     begin(job.limit).map_err(|error| error.to_string())?;
     let mut run = bench.prepare().map_err(|fault| fault.to_string())?;
     job.burden.repeat(&mut run, job.warm_up).map_err(|fault| fault.to_string())?;
-    let reading = allocations::Reading::begin();
-    let _mark = getppid();
-    let outcome = counted(&mut run, job.counted, job.burden);
-    let _mark = getppid();
-    let allocated = reading.end();
+    let mut allocated = Allocated::default();
+    let mut measure = |part: Part<'_>| {
+        let reading = Reading::begin();
+        let _mark = getppid();
+        let outcome = counted(part);
+        let _mark = getppid();
+        allocated.add(reading.end());
+        outcome
+    };
+    let outcome = match job.burden {
+        Burden::None => run.measure(job.counted, &mut measure),
+        // It is borne besides the operations, whichever part of them counts.
+        burden => measure(&mut || burden.repeat(&mut run, job.counted)),
+    };
     outcome.map_err(|fault| fault.to_string())?;
     drop(run);
     say(allocated).map_err(|error| error.to_string())
@@ -192,18 +202,17 @@ pub(crate) fn begin(limit: Duration) -> io::Result<()> {
     Ok(())
 }
 
-/// The system call that the process makes right before and after the operations that count, and
-/// nowhere else.
+/// The system call that the process makes right before and after what counts, and nowhere else.
 pub(super) const MARK: &str = "getppid";
 
 /// What the process says before it waits.
 const READY: &[u8] = b"ready\n";
 
-/// The operations that count. Meters find it by its name, which no other function of the program
+/// What counts. Meters find it by its name, which no other function of the program
 /// may have.
 #[inline(never)]
-fn counted(run: &mut Run, operations: u64, burden: Burden) -> Result<(), Fault> {
-    burden.repeat(std::hint::black_box(run), operations)
+fn counted(part: Part<'_>) -> Result<(), Fault> {
+    std::hint::black_box(part)()
 }
 
 #[cfg(test)]

@@ -192,7 +192,7 @@ fn measure(bench: &Bench, meter: Meter, program: &Program) -> Result<Measurement
         workload: bench.spec.name.to_string(),
         parameters: bench.spec.parameters.clone(),
         engine: bench.engine.clone(),
-        is_floor: bench.is_floor,
+        is_floor: bench.is_floor(),
         meter: meter.name().to_string(),
         unit: unit.to_string(),
         per: "operation".to_string(),
@@ -257,7 +257,7 @@ fn counted(bench: &Bench, counts: Counts) -> Calls {
     calls
 }
 
-/// The allocations of one operation, and their bytes.
+/// The allocations of one operation, their bytes, and what is left in memory and open.
 fn allocations(bench: &Bench, program: &Program) -> Result<(f64, Vec<Part>), Obstacle> {
     let job = Job::of(bench, operations(bench), program);
     let allocated = child::run(job.command(&program.path));
@@ -271,11 +271,14 @@ fn allocations(bench: &Bench, program: &Program) -> Result<(f64, Vec<Part>), Obs
     }
     let each = |number: u64| number as f64 / job.counted as f64;
     let part = |name: &str, value| Part { name: name.to_string(), value };
-    let parts = vec![
+    let mut parts = vec![
         part("bytes", each(allocated.bytes)),
         // Of all operations: what one left behind is still there in the next.
         part("peak bytes", allocated.peak as f64),
     ];
+    let left = [("kept bytes", allocated.kept), ("descriptors", allocated.descriptors)];
+    let left = left.into_iter().filter(|(_, number)| *number != 0);
+    parts.extend(left.map(|(name, number)| part(name, number as f64 / job.counted as f64)));
     Ok((each(allocated.count), parts))
 }
 

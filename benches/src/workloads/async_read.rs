@@ -8,7 +8,7 @@ use conformance::adapter::{Adapter, AsyncFd as _, Capability, Failure, Spawn as 
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::drain;
-use crate::raw::{self, Poller};
+use crate::baselines::Poller;
 use crate::tally::Tally;
 use crate::workload::{Run, Spec, Workload};
 
@@ -25,9 +25,8 @@ impl Workload for AsyncRead {
             units: 1,
             events: 1,
             needs: &[Capability::Executor, Capability::AsyncIo],
-            floor: raw::subject(),
             // The byte.
-            uncounted: &[("write", 1)],
+            uncounted: vec![("write", 1)],
             ..Spec::default()
         }
     }
@@ -60,8 +59,8 @@ impl Workload for AsyncRead {
         }))
     }
 
-    fn floor(self, tally: Rc<Tally>) -> Result<Run, Failure> {
-        let mut poller = Poller::new()?;
+    fn floor<P: Poller>(self, tally: Rc<Tally>) -> Result<Run, Failure> {
+        let mut poller = P::new()?;
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
         poller.add(&reader, 0)?;
         Ok(Run::new(tally.clone(), move || {

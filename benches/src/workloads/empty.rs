@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use conformance::adapter::{Adapter, Failure};
 
-use crate::raw::{self, Poller};
+use crate::baselines::Poller;
 use crate::tally::Tally;
 use crate::workload::{Repeats, Run, Spec, Workload};
 
@@ -34,7 +34,6 @@ impl Workload for Empty {
             units: 1,
             events: 0,
             needs: &[],
-            floor: raw::subject(),
             repeats: match self.timeout_us {
                 0 => Repeats::Wholly,
                 _ => Repeats::ButForInstructions,
@@ -48,8 +47,8 @@ impl Workload for Empty {
         Ok(Run::new(tally, move || event_loop.dispatch(Some(self.timeout()))))
     }
 
-    fn floor(self, tally: Rc<Tally>) -> Result<Run, Failure> {
-        let mut poller = Poller::new()?;
+    fn floor<P: Poller>(self, tally: Rc<Tally>) -> Result<Run, Failure> {
+        let mut poller = P::new()?;
         Ok(Run::new(tally.clone(), move || {
             if self.timeout_us == 0 {
                 tally.saw_all(poller.poll()?);

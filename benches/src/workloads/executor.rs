@@ -9,9 +9,9 @@ use std::task::{Context, Poll, Waker};
 use conformance::adapter::{Adapter, Capability, Failure, Spawn as _};
 
 use super::drain;
-use crate::raw::Poller;
+use crate::baselines::Poller;
 use crate::tally::Tally;
-use crate::workload::{Run, Spec, Workload, std_floor};
+use crate::workload::{MadeOf, Run, Spec, Workload};
 
 #[derive(Copy, Clone)]
 pub(super) struct Executor {
@@ -28,7 +28,7 @@ impl Workload for Executor {
             units: self.futures,
             events: self.futures,
             needs: &[Capability::Executor],
-            floor: std_floor("boxed-futures"),
+            floor: MadeOf::Std("boxed-futures"),
             ..Spec::default()
         }
     }
@@ -49,8 +49,8 @@ impl Workload for Executor {
     }
 
     /// Boxes the futures, has none wait, and looks for other events once.
-    fn floor(self, tally: Rc<Tally>) -> Result<Run, Failure> {
-        let mut poller = Poller::new()?;
+    fn floor<P: Poller>(self, tally: Rc<Tally>) -> Result<Run, Failure> {
+        let mut poller = P::new()?;
         let mut queue: VecDeque<Pin<Box<dyn Future<Output = u64>>>> = VecDeque::new();
         Ok(Run::new(tally.clone(), move || {
             for number in 0..self.futures {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use conformance::adapter::{Adapter, Capability, Failure, Interest, Mode, Next};
 
-use crate::raw::{self, Poller};
+use crate::baselines::Poller;
+use crate::raw;
 use crate::tally::Tally;
 use crate::workload::{Run, Spec, Workload};
 
@@ -26,7 +27,6 @@ impl Workload for FdChange {
             units: CHANGES,
             events: 1,
             needs: &[Capability::Level, Capability::Disable, Capability::Update],
-            floor: raw::subject(),
             ..Spec::default()
         };
         match self {
@@ -70,16 +70,16 @@ impl Workload for FdChange {
         }))
     }
 
-    fn floor(self, tally: Rc<Tally>) -> Result<Run, Failure> {
-        let mut poller = Poller::new()?;
+    fn floor<P: Poller>(self, tally: Rc<Tally>) -> Result<Run, Failure> {
+        let mut poller = P::new()?;
         let fd = raw::eventfd(1)?;
         poller.add(&fd, 0)?;
         Ok(Run::new(tally.clone(), move || {
             for _ in 0..CHANGES {
                 if let FdChange::Toggle = self {
-                    poller.modify(&fd, 0, false)?;
+                    poller.modify(&fd, 0, None)?;
                 }
-                poller.modify(&fd, 0, true)?;
+                poller.modify(&fd, 0, Some(P::MODE))?;
             }
             tally.saw_all(poller.poll()?);
             Ok(())

@@ -6,15 +6,14 @@ use std::time::Duration;
 
 use conformance::adapter::{Adapter, Capability, Failure, Interest, Mode, Next};
 
-use crate::raw::{self, Poller};
+use super::WRONG;
+use crate::baselines::Poller;
+use crate::raw;
 use crate::tally::Tally;
 use crate::workload::{Run, Spec, Workload};
 
 /// How many come and go before a dispatch shows that they are gone.
 const PAIRS: u64 = 100;
-
-/// The number of an event that must not come.
-const WRONG: u64 = u64::MAX;
 
 #[derive(Copy, Clone)]
 pub(super) struct FdChurn {
@@ -39,7 +38,6 @@ impl Workload for FdChurn {
             units: PAIRS,
             events: 1,
             needs: &[Capability::Level],
-            floor: raw::subject(),
             ..Spec::default()
         }
     }
@@ -69,8 +67,8 @@ impl Workload for FdChurn {
         }))
     }
 
-    fn floor(self, tally: Rc<Tally>) -> Result<Run, Failure> {
-        let mut poller = Poller::new()?;
+    fn floor<P: Poller>(self, tally: Rc<Tally>) -> Result<Run, Failure> {
+        let mut poller = P::new()?;
         let descriptors = self.descriptors()?;
         for (fd, number) in descriptors.iter().zip(0..) {
             poller.add(fd, number)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use conformance::adapter::{Adapter, Capability, Failure};
 
-use crate::raw::{self, Poller};
+use crate::baselines::Poller;
 use crate::tally::Tally;
 use crate::workload::{Run, Spec, Workload};
 
@@ -22,7 +22,6 @@ impl Workload for Idle {
             units: 1,
             events: 1,
             needs: &[Capability::Idle],
-            floor: raw::subject(),
             ..Spec::default()
         }
     }
@@ -38,8 +37,8 @@ impl Workload for Idle {
         }))
     }
 
-    fn floor(self, tally: Rc<Tally>) -> Result<Run, Failure> {
-        let mut poller = Poller::new()?;
+    fn floor<P: Poller>(self, tally: Rc<Tally>) -> Result<Run, Failure> {
+        let mut poller = P::new()?;
         Ok(Run::new(tally.clone(), move || {
             tally.saw_all(poller.poll()?);
             tally.saw(0);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use conformance::adapter::{Adapter, Failure};
 
-use crate::raw::{self, Poller};
+use crate::baselines::Poller;
 use crate::tally::Tally;
 use crate::workload::{Run, Spec, Workload};
 
@@ -20,7 +20,6 @@ impl Workload for LoopLife {
             per: "loop",
             units: 1,
             events: 0,
-            floor: raw::subject(),
             ..Spec::default()
         }
     }
@@ -29,9 +28,9 @@ impl Workload for LoopLife {
         Ok(Run::new(tally, move || A::new()?.dispatch(Some(Duration::ZERO))))
     }
 
-    fn floor(self, tally: Rc<Tally>) -> Result<Run, Failure> {
+    fn floor<P: Poller>(self, tally: Rc<Tally>) -> Result<Run, Failure> {
         Ok(Run::new(tally.clone(), move || {
-            tally.saw_all(Poller::new()?.poll()?);
+            tally.saw_all(P::new()?.poll()?);
             Ok(())
         }))
     }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use conformance::adapter::Failure;
 use rustix::thread::gettid;
 
+use super::PATIENCE;
 use crate::processors::{self, Pin};
 use crate::tally::Tally;
 
@@ -93,9 +94,6 @@ impl Drop for Partner {
         }
     }
 }
-
-/// How long something may take before it counts as lost.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// System calls by which a thread waits for another; a workload that does so does not count them.
 pub(super) const WAITING: &[(&str, u64)] =

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use conformance::adapter::{Adapter, Capability, Failure, Ping as _, TimerNext};
 
-use crate::raw::{self, Poller};
+use crate::baselines::Poller;
+use crate::raw;
 use crate::tally::Tally;
 use crate::workload::{Repeats, Run, Spec, Workload};
 
@@ -27,7 +28,6 @@ impl Workload for Ping {
             units: 1,
             events: 1,
             needs: &[Capability::Ping],
-            floor: raw::subject(),
             repeats: if self.timer_ahead { Repeats::ButForTheClock } else { Repeats::Wholly },
             ..Spec::default()
         }
@@ -51,14 +51,14 @@ impl Workload for Ping {
         }))
     }
 
-    fn floor(self, tally: Rc<Tally>) -> Result<Run, Failure> {
-        let mut poller = Poller::new()?;
+    fn floor<P: Poller>(self, tally: Rc<Tally>) -> Result<Run, Failure> {
+        let mut poller = P::new()?;
         let eventfd = raw::eventfd(0)?;
         poller.add(&eventfd, 0)?;
         Ok(Run::new(tally.clone(), move || {
             raw::raise(&eventfd)?;
             tally.saw_all(poller.wait()?);
-            raw::clear(&eventfd)
+            P::acknowledge(&eventfd)
         }))
     }
 }

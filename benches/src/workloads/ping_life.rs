@@ -5,15 +5,14 @@ use std::time::Duration;
 
 use conformance::adapter::{Adapter, Capability, Failure, Ping as _};
 
-use crate::raw::{self, Poller};
+use super::WRONG;
+use crate::baselines::Poller;
+use crate::raw;
 use crate::tally::Tally;
 use crate::workload::{Run, Spec, Workload};
 
 /// How many come and go before one shows that it works.
 const SOURCES: u64 = 100;
-
-/// The number of an event that must not come.
-const WRONG: u64 = u64::MAX;
 
 #[derive(Copy, Clone)]
 pub(super) struct PingLife;
@@ -28,7 +27,6 @@ impl Workload for PingLife {
             units: SOURCES,
             events: 1,
             needs: &[Capability::Ping],
-            floor: raw::subject(),
             ..Spec::default()
         }
     }
@@ -50,8 +48,8 @@ impl Workload for PingLife {
         }))
     }
 
-    fn floor(self, tally: Rc<Tally>) -> Result<Run, Failure> {
-        let mut poller = Poller::new()?;
+    fn floor<P: Poller>(self, tally: Rc<Tally>) -> Result<Run, Failure> {
+        let mut poller = P::new()?;
         let eventfd = raw::eventfd(0)?;
         poller.add(&eventfd, 0)?;
         Ok(Run::new(tally.clone(), move || {
@@ -62,7 +60,7 @@ impl Workload for PingLife {
             }
             raw::raise(&eventfd)?;
             tally.saw_all(poller.poll()?);
-            raw::clear(&eventfd)
+            P::acknowledge(&eventfd)
         }))
     }
 }

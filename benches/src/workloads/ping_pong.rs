@@ -3,17 +3,15 @@
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use conformance::adapter::{Adapter, Capability, Failure, Ping as _};
 
+use super::PATIENCE;
 use super::partner::Partner;
-use crate::raw::{self, Poller};
+use crate::baselines::Poller;
+use crate::raw;
 use crate::tally::Tally;
 use crate::workload::{Repeats, Run, Spec, Workload};
-
-/// How long an answer may take before it counts as lost.
-const PATIENCE_MS: u16 = 5_000;
 
 #[derive(Copy, Clone)]
 pub(super) struct PingPong;
@@ -30,7 +28,6 @@ impl Workload for PingPong {
             // One here, numbered 0, one there, numbered 1.
             events: 2,
             needs: &[Capability::Ping],
-            floor: raw::subject(),
             repeats: Repeats::Never,
             ..Spec::default()
         }
@@ -55,26 +52,26 @@ impl Workload for PingPong {
         })?;
         Ok(Run::new(tally.clone(), move || {
             (partner.ping)();
-            event_loop.dispatch(Some(Duration::from_millis(PATIENCE_MS.into())))?;
+            event_loop.dispatch(Some(PATIENCE))?;
             partner.tell(&tally, 1);
             Ok(())
         }))
     }
 
-    fn floor(self, tally: Rc<Tally>) -> Result<Run, Failure> {
-        let mut poller = Poller::new()?;
+    fn floor<P: Poller>(self, tally: Rc<Tally>) -> Result<Run, Failure> {
+        let mut poller = P::new()?;
         let eventfd = Arc::new(raw::eventfd(0)?);
         poller.add(&*eventfd, 0)?;
         let answer = eventfd.clone();
         let partner = Partner::start(move |served, introduce| {
-            let mut poller = Poller::new()?;
+            let mut poller = P::new()?;
             let eventfd = Arc::new(raw::eventfd(0)?);
             poller.add(&*eventfd, 0)?;
             let ping = eventfd.clone();
             introduce(Box::new(move || raw::raise(&ping).expect("an eventfd can be written")));
             while !served.is_over.load(Ordering::Acquire) {
                 let pings = poller.wait()?.count();
-                raw::clear(&eventfd)?;
+                P::acknowledge(&eventfd)?;
                 served.pings.fetch_add(pings as u64, Ordering::Release);
                 raw::raise(&answer)?;
             }
@@ -82,8 +79,8 @@ impl Workload for PingPong {
         })?;
         Ok(Run::new(tally.clone(), move || {
             (partner.ping)();
-            tally.saw_all(poller.wait_at_most(PATIENCE_MS)?);
-            raw::clear(&eventfd)?;
+            tally.saw_all(poller.wait_for(PATIENCE)?);
+            P::acknowledge(&eventfd)?;
             partner.tell(&tally, 1);
             Ok(())
         }))

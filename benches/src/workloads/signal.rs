@@ -8,11 +8,12 @@ use conformance::adapter::{Adapter, Capability, Failure};
 use nix::sys::signal::{SigSet, Signal as Number};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-use crate::raw::{self, Poller};
+use crate::baselines::Poller;
+use crate::raw;
 use crate::tally::Tally;
 use crate::workload::{Run, Spec, Workload};
 
-const SIGNAL: Number = Number::SIGUSR1;
+pub(super) const SIGNAL: Number = Number::SIGUSR1;
 
 #[derive(Copy, Clone)]
 pub(super) struct Signal;
@@ -26,9 +27,8 @@ impl Workload for Signal {
             units: 1,
             events: 1,
             needs: &[Capability::Signals],
-            floor: raw::subject(),
             // To whom it is sent, and the sending.
-            uncounted: &[("getpid", 1), ("gettid", 1), ("tgkill", 1)],
+            uncounted: vec![("getpid", 1), ("gettid", 1), ("tgkill", 1)],
             ..Spec::default()
         }
     }
@@ -45,11 +45,10 @@ impl Workload for Signal {
         }))
     }
 
-    fn floor(self, tally: Rc<Tally>) -> Result<Run, Failure> {
+    fn floor<P: Poller>(self, tally: Rc<Tally>) -> Result<Run, Failure> {
         let mask = Blocked::new()?;
-        let signals = SignalFd::with_flags(&mask.0, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
-            .map_err(std::io::Error::from)?;
-        let mut poller = Poller::new()?;
+        let signals = signalfd(&mask)?;
+        let mut poller = P::new()?;
         poller.add(signals.as_fd(), 0)?;
         Ok(Run::new(tally.clone(), move || {
             let _ = &mask;
@@ -62,10 +61,16 @@ impl Workload for Signal {
 }
 
 /// The signal is blocked in this thread as long as this exists.
-struct Blocked(SigSet);
+pub(super) struct Blocked(SigSet);
+
+/// What can be read as long as the signal is blocked.
+pub(super) fn signalfd(mask: &Blocked) -> Result<SignalFd, Failure> {
+    let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+    Ok(SignalFd::with_flags(&mask.0, flags).map_err(std::io::Error::from)?)
+}
 
 impl Blocked {
-    fn new() -> Result<Self, Failure> {
+    pub(super) fn new() -> Result<Self, Failure> {
         let mut signals = SigSet::empty();
         signals.add(SIGNAL);
         signals.thread_block().map_err(std::io::Error::from)?;

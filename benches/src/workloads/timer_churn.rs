@@ -8,16 +8,14 @@ use std::time::{Duration, Instant};
 
 use conformance::adapter::{Adapter, Failure, TimerNext};
 
-use super::drain;
 use super::shuffle::shuffled;
+use super::{WRONG, drain};
+use crate::baselines::Poller;
 use crate::tally::Tally;
-use crate::workload::{Repeats, Run, Spec, Workload, std_floor};
+use crate::workload::{MadeOf, Repeats, Run, Spec, Workload};
 
 /// How many are cancelled and set anew before a dispatch shows that they are gone.
 const PAIRS: u64 = 100;
-
-/// The number of an event that must not come.
-const WRONG: u64 = u64::MAX;
 
 #[derive(Copy, Clone)]
 pub(super) struct TimerChurn {
@@ -44,9 +42,10 @@ impl Workload for TimerChurn {
             units: PAIRS,
             events: 1,
             needs: &[],
-            floor: std_floor("std-binary-heap"),
+            floor: MadeOf::Std("std-binary-heap"),
             is_large: self.live > 10_000,
-            repeats: Repeats::ButForTheClock,
+            is_extra: ![1_000, 20_000].contains(&self.live),
+            repeats: Repeats::of_timers(self.live),
             ..Spec::default()
         }
     }
@@ -83,7 +82,7 @@ impl Workload for TimerChurn {
     }
 
     /// A binary heap cannot cancel: the first is taken out and set anew.
-    fn floor(self, tally: Rc<Tally>) -> Result<Run, Failure> {
+    fn floor<P: Poller>(self, tally: Rc<Tally>) -> Result<Run, Failure> {
         let delays = self.delays();
         let now = Instant::now();
         let mut heap: BinaryHeap<_> =

@@ -9,8 +9,9 @@ use conformance::adapter::{Adapter, Capability, Failure, TimerNext};
 
 use super::drain;
 use super::shuffle::shuffled;
+use crate::baselines::Poller;
 use crate::tally::Tally;
-use crate::workload::{Repeats, Run, Spec, Workload, std_floor};
+use crate::workload::{MadeOf, Repeats, Run, Spec, Workload};
 
 #[derive(Copy, Clone)]
 pub(super) struct TimerFire {
@@ -37,9 +38,10 @@ impl Workload for TimerFire {
             units: self.timers,
             events: self.timers,
             needs: &[Capability::Deadlines, Capability::SubMillisecondTimers],
-            floor: std_floor("std-binary-heap"),
+            floor: MadeOf::Std("std-binary-heap"),
             is_large: self.timers > 10_000,
-            repeats: Repeats::ButForTheClock,
+            is_extra: ![1_000, 20_000].contains(&self.timers),
+            repeats: Repeats::of_timers(self.timers),
             ..Spec::default()
         }
     }
@@ -60,7 +62,7 @@ impl Workload for TimerFire {
         }))
     }
 
-    fn floor(self, tally: Rc<Tally>) -> Result<Run, Failure> {
+    fn floor<P: Poller>(self, tally: Rc<Tally>) -> Result<Run, Failure> {
         let mut heap = BinaryHeap::new();
         let deadlines = self.deadlines();
         Ok(Run::new(tally.clone(), move || {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use conformance::adapter::{Adapter, Capability, Failure, TimerNext};
 
 use super::drain;
-use crate::raw::{self, Poller};
+use crate::baselines::Poller;
 use crate::tally::Tally;
 use crate::workload::{Repeats, Run, Spec, Workload};
 
@@ -22,7 +22,6 @@ impl Workload for TimerRepeat {
             units: 1,
             events: 1,
             needs: &[Capability::TimerRepeat, Capability::OneWaitADispatch],
-            floor: raw::subject(),
             repeats: Repeats::ButForTheClock,
             ..Spec::default()
         }
@@ -39,8 +38,8 @@ impl Workload for TimerRepeat {
     }
 
     /// The kernel's wait with a limit that is over.
-    fn floor(self, tally: Rc<Tally>) -> Result<Run, Failure> {
-        let mut poller = Poller::new()?;
+    fn floor<P: Poller>(self, tally: Rc<Tally>) -> Result<Run, Failure> {
+        let mut poller = P::new()?;
         Ok(Run::new(tally.clone(), move || {
             tally.saw_all(poller.poll()?);
             tally.saw(0);

@@ -7,7 +7,8 @@ use std::sync::atomic::Ordering;
 use conformance::adapter::{Adapter, Capability, Failure, Ping as _};
 
 use super::partner::{Partner, WAITING};
-use crate::raw::{self, Poller};
+use crate::baselines::Poller;
+use crate::raw;
 use crate::tally::Tally;
 use crate::workload::{Repeats, Run, Spec, Workload};
 
@@ -38,9 +39,8 @@ impl Workload for WakeAsleep {
             units: 1,
             events: 1,
             needs: &[Capability::Ping],
-            floor: raw::subject(),
             repeats: Repeats::ButForInstructions,
-            uncounted: WAITING,
+            uncounted: WAITING.to_vec(),
             ..Spec::default()
         }
     }
@@ -61,16 +61,16 @@ impl Workload for WakeAsleep {
         WakeAsleep::repeat(partner, tally)
     }
 
-    fn floor(self, tally: Rc<Tally>) -> Result<Run, Failure> {
+    fn floor<P: Poller>(self, tally: Rc<Tally>) -> Result<Run, Failure> {
         let partner = Partner::start(move |served, introduce| {
-            let mut poller = Poller::new()?;
+            let mut poller = P::new()?;
             let eventfd = Arc::new(raw::eventfd(0)?);
             poller.add(&*eventfd, 0)?;
             let ping = eventfd.clone();
             introduce(Box::new(move || raw::raise(&ping).expect("an eventfd can be written")));
             while !served.is_over.load(Ordering::Acquire) {
                 let pings = poller.wait()?.count();
-                raw::clear(&eventfd)?;
+                P::acknowledge(&eventfd)?;
                 served.pings.fetch_add(pings as u64, Ordering::Release);
             }
             Ok(())

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use conformance::adapter::{Adapter, Capability, Failure, Interest, Mode, Next, Ping as _};
 
 use super::partner::{Partner, Served, WAITING, await_until};
-use crate::raw::{self, Poller};
+use crate::baselines::Poller;
+use crate::raw;
 use crate::tally::Tally;
 use crate::workload::{Repeats, Run, Spec, Workload};
 
@@ -64,9 +65,8 @@ impl Workload for WakeRunning {
             units: 1,
             events: 1,
             needs: &[Capability::Ping, Capability::Level],
-            floor: raw::subject(),
             repeats: Repeats::ButForInstructions,
-            uncounted: WAITING,
+            uncounted: WAITING.to_vec(),
             is_one_sided: true,
             ..Spec::default()
         }
@@ -104,14 +104,14 @@ impl Workload for WakeRunning {
         Ok(gate.repeat(partner, tally))
     }
 
-    fn floor(self, tally: Rc<Tally>) -> Result<Run, Failure> {
+    fn floor<P: Poller>(self, tally: Rc<Tally>) -> Result<Run, Failure> {
         const PING: u64 = 0;
         const READY: u64 = 1;
 
         let gate = Arc::new(Gate::default());
         let there = gate.clone();
         let partner = Partner::start(move |served, introduce| {
-            let mut poller = Poller::new()?;
+            let mut poller = P::new()?;
             let (eventfd, ready) = (Arc::new(raw::eventfd(0)?), raw::eventfd(1)?);
             poller.add(&*eventfd, PING)?;
             poller.add(&ready, READY)?;
@@ -124,7 +124,7 @@ impl Workload for WakeRunning {
                         there.pass(&served, came);
                         continue;
                     }
-                    raw::clear(&eventfd)?;
+                    P::acknowledge(&eventfd)?;
                     came += 1;
                     served.pings.fetch_add(1, Ordering::Release);
                 }

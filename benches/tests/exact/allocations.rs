@@ -3,7 +3,7 @@
 use benches::Meter;
 use libtest_mimic::{Failed, Trial};
 
-use crate::kit::{measure, measured, of_workload, part, small_benches, trial};
+use crate::kit::{measure, measured, of_workload, one_of_each, part, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -64,7 +64,7 @@ fn of_what_is_inserted() -> Result<(), Failed> {
 }
 
 fn are_the_same_in_a_second_run() -> Result<(), Failed> {
-    let benches = small_benches();
+    let benches = one_of_each();
     let first = measure(&benches, Meter::Allocations)?.measurements;
     let second = measure(&benches, Meter::Allocations)?.measurements;
     for (first, second) in first.iter().zip(&second) {

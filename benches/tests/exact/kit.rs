@@ -1,5 +1,6 @@
 //! What the tests have in common.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use benches::{Bench, Faulty, Meter, Outcome, Program, builtin, exact, of, select};
@@ -16,9 +17,15 @@ pub(crate) fn every_bench() -> Vec<Bench> {
     [builtin(), doubles, loses].concat()
 }
 
-/// The built-in ones that are quick even in a program that is not optimized.
-pub(crate) fn small_benches() -> Vec<Bench> {
-    builtin().into_iter().filter(|bench| !bench.spec.is_large).collect()
+/// The built-in ones, each workload in its first size that is quick even without optimization.
+pub(crate) fn one_of_each() -> Vec<Bench> {
+    let mut seen = BTreeSet::new();
+    let mut benches = builtin();
+    benches.retain(|bench| {
+        let kind: String = bench.spec.id().chars().filter(|it| !it.is_ascii_digit()).collect();
+        !bench.spec.is_large && seen.insert((kind, bench.engine.clone()))
+    });
+    benches
 }
 
 pub(crate) fn measure(benches: &[Bench], meter: Meter) -> Result<Outcome, Faulty> {

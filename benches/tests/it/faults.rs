@@ -22,16 +22,41 @@ fn fault<const FAULT: u8>(workload: &str, limit: Duration) -> String {
     }
 }
 
-const UNSUPPORTED: [&str; 6] =
-    ["idle", "executor", "async-read", "signal", "fd-toggle", "fd-update"];
+/// Those that are quick without optimization, on a loop with this fault.
+fn small<const FAULT: u8>() -> impl Iterator<Item = Bench> {
+    of::<Broken<FAULT>>().into_iter().filter(|bench| !bench.spec.is_large)
+}
 
 #[test]
 fn the_broken_loop_without_a_fault_counts_right() {
-    for bench in of::<Broken<0>>() {
-        // It does not have what every workload needs.
-        if !UNSUPPORTED.contains(&bench.spec.name) {
-            bench.check(2, LIMIT).unwrap_or_else(|fault| panic!("{bench}: {fault}"));
-        }
+    for bench in small::<0>() {
+        bench.check(2, LIMIT).unwrap_or_else(|fault| panic!("{bench}: {fault}"));
+    }
+}
+
+#[test]
+fn every_workload_misses_events_that_are_lost() {
+    for bench in small::<LOSES_EVERYTHING>().filter(|bench| bench.spec.events > 0) {
+        // One that waits for them without end is found out by its limit.
+        assert!(bench.check(1, Duration::from_secs(1)).is_err(), "{bench}: nothing was missed");
+    }
+}
+
+/// Messages, idle callbacks and what futures resolve to can be had only once.
+const ONCE: [&str; 4] = ["channel", "idle", "executor", "async-read"];
+
+/// Pings that meet are one, so that only more calls than pings are too many.
+const MAY_MEET: [&str; 1] = ["ping-storm"];
+
+#[test]
+fn every_workload_notices_events_that_come_twice() {
+    let can_come_twice = |bench: &Bench| {
+        let id = bench.spec.id();
+        let is_among = |names: &[&str]| names.iter().any(|name| id.contains(name));
+        bench.spec.events > 0 && !is_among(&ONCE) && !is_among(&MAY_MEET)
+    };
+    for bench in small::<DOUBLES_EVERYTHING>().filter(can_come_twice) {
+        assert!(bench.check(2, LIMIT).is_err(), "{bench}: nothing was noticed");
     }
 }
 
@@ -65,12 +90,67 @@ fn sources_that_stay_though_removed() {
     assert_eq!(found, "an operation delivered 2 events instead of 1");
     let found = fault::<KEEPS_REMOVED>("fd-churn/live=1000", LIMIT);
     assert_eq!(found, "an operation delivered 101 events instead of 1");
+    let found = fault::<KEEPS_REMOVED>("timer-cancel/at=tail,live=0", LIMIT);
+    assert_eq!(found, "an operation delivered 2 events instead of 1");
+    for kind in ["fd", "timer"] {
+        let found = fault::<KEEPS_REMOVED>(&format!("source-destroy/kind={kind},sources=1"), LIMIT);
+        assert_eq!(found, "an operation delivered 1 events instead of 0");
+    }
+}
+
+#[test]
+fn timers_that_are_not_set_anew() {
+    let found = fault::<IGNORES_RESETS>("timer-rearm/at=head,live=0", LIMIT);
+    assert_eq!(found, "an operation delivered 0 events instead of 1");
+    let found = fault::<FIRES_ONCE>("timer-repeat", LIMIT);
+    assert_eq!(found, "an operation delivered 0 events instead of 1");
+}
+
+#[test]
+fn early_timers_among_others() {
+    let found = fault::<FIRES_EARLY>("timer-due/live=1000", LIMIT);
+    assert_eq!(found, "an operation delivered 1010 events instead of 10");
+    let found = fault::<FIRES_EARLY>("compositor", LIMIT);
+    assert!(found.ends_with("events instead of 22"), "{found}");
 }
 
 #[test]
 fn lost_messages() {
     let found = fault::<LOSES_A_MESSAGE>("channel/burst=1000", LIMIT);
     assert_eq!(found, "an operation delivered 999 events instead of 1000");
+}
+
+#[test]
+fn one_message_of_many_lost() {
+    for (workload, expected) in [
+        ("channel/burst=64,bound=64", "an operation delivered 63 events instead of 64"),
+        ("channel-streamed/producers=1", "an operation delivered 9999 events instead of 10000"),
+        (
+            "channel-streamed/producers=4,bound=64",
+            "an operation delivered 9999 events instead of 10000",
+        ),
+    ] {
+        assert_eq!(fault::<LOSES_A_MESSAGE>(workload, LIMIT), expected, "{workload}");
+    }
+}
+
+#[test]
+fn messages_out_of_order() {
+    for workload in [
+        "channel/burst=1000",
+        "channel/burst=64,bound=64",
+        "channel-streamed/producers=1",
+        "channel-streamed/producers=1,bound=64",
+    ] {
+        let found = fault::<SWAPS_MESSAGES>(workload, LIMIT);
+        assert_eq!(found, "an operation delivered its events out of order", "{workload}");
+    }
+}
+
+#[test]
+fn channels_without_their_bound() {
+    let found = fault::<EXCEEDS_BOUNDS>("channel/burst=64,bound=64", LIMIT);
+    assert_eq!(found, "the channel was full and took a message");
 }
 
 #[test]

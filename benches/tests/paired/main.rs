@@ -5,11 +5,12 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
 
+use benches::baselines::Poller;
 use benches::burden::Burden;
 use benches::engine::{Engine, Floor};
 use benches::paired::{Patience, Verdict, compare, judge};
 use benches::tally::Tally;
-use benches::workload::{Run, Spec, Workload, std_floor};
+use benches::workload::{MadeOf, Run, Spec, Workload};
 use benches::{Bench, Program, Settings, builtin, programs, select};
 use conformance::adapter::{Adapter, Failure};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -17,6 +18,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 const SETTINGS: Settings = Settings {
     rounds: 25,
     workload: Duration::from_millis(300),
+    at_most: Duration::MAX,
     sample: Duration::from_micros(200),
 };
 
@@ -49,14 +51,15 @@ struct Spin {
 
 impl Workload for Spin {
     fn spec(self) -> Spec {
-        Spec { name: "spin", per: "spin", units: 1, floor: std_floor("spin"), ..Spec::default() }
+        let floor = MadeOf::Std("spin");
+        Spec { name: "spin", per: "spin", units: 1, floor, ..Spec::default() }
     }
 
     fn on<A: Adapter>(self, _: Rc<Tally>) -> Result<Run, Failure> {
         Err(Failure::Unsupported)
     }
 
-    fn floor(self, tally: Rc<Tally>) -> Result<Run, Failure> {
+    fn floor<P: Poller>(self, tally: Rc<Tally>) -> Result<Run, Failure> {
         Ok(Run::new(tally, move || {
             let mut state = 1u64;
             for _ in 0..self.steps {
@@ -69,7 +72,7 @@ impl Workload for Spin {
 }
 
 fn spin(steps: u64) -> Bench {
-    Floor::bench(Spin { steps })
+    Floor::bench(Spin { steps }).expect("every workload has a floor")
 }
 
 fn the_same_twice() -> Result<(), Failed> {
@@ -102,7 +105,7 @@ fn three_hundredths() -> Result<(), Failed> {
 /// A program with half as much work again, against itself and against one without.
 fn two_programs() -> Result<(), Failed> {
     let benches = select(builtin(), &["empty"], &["calloop-ref"])?;
-    let bench = benches.iter().find(|bench| !bench.is_floor).ok_or("calloop-ref has it")?;
+    let bench = benches.iter().find(|bench| !bench.is_floor()).ok_or("calloop-ref has it")?;
     let [clean, burdened] = [0, 50].map(|percent| {
         let burden = Burden::Work { percent };
         Program::this().map(|program| Program { burden, ..program })
@@ -123,8 +126,10 @@ fn two_programs() -> Result<(), Failed> {
     Ok(())
 }
 
-/// The floors that are system calls, against a loop over libc that shares no code with them.
+/// The floors that are system calls, against loops over libc that share no code with them.
 mod floor {
+    use std::ffi::c_int;
+    use std::io;
     use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
     use benches::engine::{Engine, Floor};
@@ -134,81 +139,147 @@ mod floor {
     /// As much as the harness may cost, and noise that lets that be seen.
     const COST: f64 = 0.03;
 
+    /// How often the machine may have its say.
+    const ATTEMPTS: usize = 3;
+
+    const BY_HAND: [(&str, ByHand); 6] = [
+        ("empty", ByHand::Wait { ready: 0 }),
+        ("ready/ready=1", ByHand::Wait { ready: 1 }),
+        ("ready/ready=100", ByHand::Wait { ready: 100 }),
+        ("ready/ready=1000", ByHand::Wait { ready: 1000 }),
+        ("ping", ByHand::Ping),
+        ("fd-update", ByHand::Update),
+    ];
+
     pub(super) fn is_hand_written() -> Result<(), Failed> {
-        for (name, by_hand) in [
-            ("empty", Floor::bench(ByHand { ready: 0 })),
-            ("ready/ready=1", Floor::bench(ByHand { ready: 1 })),
-            ("ready/ready=100", Floor::bench(ByHand { ready: 100 })),
-        ] {
+        for (name, by_hand) in BY_HAND {
+            let by_hand = Floor::bench(by_hand).expect("every workload has a floor");
             let floors = select(builtin(), &[name], &["calloop-ref"])?;
-            let floor = floors.iter().find(|bench| bench.is_floor).ok_or("there is a floor")?;
-            let ratio = compare(&by_hand, floor, &SETTINGS, PATIENCE)?;
-            eprintln!("{name}: {ratio:?}");
-            // Without optimization the harness is not what it is.
-            if !cfg!(debug_assertions) && ratio.value > 1.0 + COST && ratio.low > 1.0 + ratio.noise
-            {
-                return Err(format!("the floor of {name} is dearer: {ratio:?}").into());
+            let floor = floors.iter().find(|bench| bench.is_floor()).ok_or("there is a floor")?;
+            let mut least = f64::INFINITY;
+            for _ in 0..ATTEMPTS {
+                let ratio = compare(&by_hand, floor, &SETTINGS, PATIENCE)?;
+                eprintln!("{name}: {ratio:?}");
+                least = least.min(ratio.value);
+                // Without optimization the harness is not what it is.
+                if cfg!(debug_assertions) || least <= 1.0 + COST {
+                    break;
+                }
+            }
+            if !cfg!(debug_assertions) && least > 1.0 + COST {
+                return Err(format!("the floor of {name} is {least:.3} times as dear").into());
             }
         }
         Ok(())
     }
 
-    /// `epoll_wait` over descriptors that are ready, and a sum of their numbers.
     #[derive(Copy, Clone)]
-    struct ByHand {
-        ready: u64,
+    enum ByHand {
+        /// `epoll_wait` over descriptors that are ready, and a sum of their numbers.
+        Wait { ready: u64 },
+        /// An eventfd written, waited for and read.
+        Ping,
+        /// A hundred times `epoll_ctl`, then `epoll_wait`.
+        Update,
+    }
+
+    /// The answer of a system call.
+    fn answered(answer: c_int) -> Result<c_int, Failure> {
+        if answer < 0 { Err(io::Error::last_os_error().into()) } else { Ok(answer) }
+    }
+
+    fn owned(answer: c_int) -> Result<OwnedFd, Failure> {
+        // SAFETY: the kernel has just given it to this call.
+        Ok(unsafe { OwnedFd::from_raw_fd(answered(answer)?) })
+    }
+
+    fn eventfd(count: u32) -> Result<OwnedFd, Failure> {
+        // SAFETY: the call takes numbers.
+        owned(unsafe { libc::eventfd(count, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })
+    }
+
+    fn control(epoll: &OwnedFd, what: c_int, fd: &OwnedFd, number: u64) -> Result<(), Failure> {
+        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: number };
+        let (epoll, fd) = (epoll.as_raw_fd(), fd.as_raw_fd());
+        // SAFETY: the kernel reads the event, which exists.
+        answered(unsafe { libc::epoll_ctl(epoll, what, fd, &mut event) }).map(drop)
+    }
+
+    /// Returns how many are ready, and the sum of their numbers.
+    fn wait(
+        epoll: &OwnedFd,
+        events: &mut [libc::epoll_event; 1024],
+        timeout: c_int,
+    ) -> Result<(u64, u64), Failure> {
+        let epoll = epoll.as_raw_fd();
+        // SAFETY: the kernel writes at most 1024 entries, and so many there are.
+        let count = unsafe { libc::epoll_wait(epoll, events.as_mut_ptr(), 1024, timeout) };
+        let count = answered(count)?;
+        let mut sum = 0;
+        for event in &events[..count as usize] {
+            sum += event.u64;
+        }
+        Ok((count as u64, sum))
+    }
+
+    impl ByHand {
+        fn events(self) -> u64 {
+            match self {
+                ByHand::Wait { ready } => ready,
+                ByHand::Ping | ByHand::Update => 1,
+            }
+        }
     }
 
     impl Workload for ByHand {
         fn spec(self) -> Spec {
-            let units = self.ready.max(1);
-            Spec {
-                name: "by-hand",
-                per: "event",
-                units,
-                floor: std_floor("libc"),
-                ..Spec::default()
-            }
+            let units = match self {
+                ByHand::Update => 100,
+                ByHand::Wait { .. } | ByHand::Ping => self.events().max(1),
+            };
+            let floor = MadeOf::Std("libc");
+            Spec { name: "by-hand", per: "event", units, floor, ..Spec::default() }
         }
 
         fn on<A: Adapter>(self, _: Rc<Tally>) -> Result<Run, Failure> {
             Err(Failure::Unsupported)
         }
 
-        fn floor(self, tally: Rc<Tally>) -> Result<Run, Failure> {
-            let create = |fd| match fd {
-                -1 => Err(Failure::Io(std::io::Error::last_os_error())),
-                // SAFETY: the kernel has just given it to this call.
-                fd => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
-            };
+        fn floor<P: Poller>(self, tally: Rc<Tally>) -> Result<Run, Failure> {
             // SAFETY: the call takes a number.
-            let epoll = create(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
+            let epoll = owned(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
             let mut descriptors = Vec::new();
-            for number in 0..self.ready {
-                // SAFETY: the call takes numbers.
-                let fd = create(unsafe { libc::eventfd(1, libc::EFD_CLOEXEC) })?;
-                let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: number };
-                let (instance, raw) = (epoll.as_raw_fd(), fd.as_raw_fd());
-                // SAFETY: the kernel reads the event, which exists.
-                match unsafe { libc::epoll_ctl(instance, libc::EPOLL_CTL_ADD, raw, &mut event) } {
-                    0 => descriptors.push(fd),
-                    _ => return Err(std::io::Error::last_os_error().into()),
-                }
+            for number in 0..self.events() {
+                let fd = eventfd(u32::from(!matches!(self, ByHand::Ping)))?;
+                control(&epoll, libc::EPOLL_CTL_ADD, &fd, number)?;
+                descriptors.push(fd);
             }
-            let mut events = vec![libc::epoll_event { events: 0, u64: 0 }; 1024];
+            let mut events = Box::new([libc::epoll_event { events: 0, u64: 0 }; 1024]);
+            let expected = (self.events(), self.events() * self.events().saturating_sub(1) / 2);
             Ok(Run::new(tally, move || {
-                let _ = &descriptors;
-                // SAFETY: the kernel writes at most 1024 entries, and so many there are.
-                let count =
-                    unsafe { libc::epoll_wait(epoll.as_raw_fd(), events.as_mut_ptr(), 1024, 0) };
-                let mut sum = 0;
-                for event in &events[..count as usize] {
-                    sum += event.u64;
-                }
-                match sum == self.ready * self.ready.saturating_sub(1) / 2 {
-                    true => Ok(()),
-                    false => Err(Failure::Other("other events".to_string())),
-                }
+                let found = match self {
+                    ByHand::Wait { .. } => {
+                        let _ = &descriptors;
+                        wait(&epoll, &mut events, 0)?
+                    }
+                    ByHand::Ping => {
+                        let (fd, mut number) = (descriptors[0].as_raw_fd(), 1u64);
+                        let word = (&raw mut number).cast();
+                        // SAFETY: the kernel reads eight bytes, and so many there are.
+                        let written = unsafe { libc::write(fd, word, 8) };
+                        let found = wait(&epoll, &mut events, -1)?;
+                        // SAFETY: the kernel writes eight bytes, and so many there are.
+                        let read = unsafe { libc::read(fd, word, 8) };
+                        if (written, read) == (8, 8) { found } else { (0, 0) }
+                    }
+                    ByHand::Update => {
+                        for _ in 0..100 {
+                            control(&epoll, libc::EPOLL_CTL_MOD, &descriptors[0], 0)?;
+                        }
+                        wait(&epoll, &mut events, 0)?
+                    }
+                };
+                if found == expected { Ok(()) } else { Err(Failure::Other("others".to_string())) }
             }))
         }
     }

@@ -106,11 +106,12 @@ impl Budgets {
 }
 
 /// What has a budget with this meter: what it tells the same of in every run, or nearly, in a short
-/// time.
+/// time, of what a quick run measures.
 fn budgeted(meter: Meter) -> Vec<Bench> {
     let has_budget = |bench: &Bench| {
         let is_quick = meter != Meter::Instructions || !bench.spec.is_large;
-        bench.engine.name == ENGINE && meter.repeats(bench) && is_quick
+        let is_meant = bench.engine.name == ENGINE && !bench.spec.is_extra;
+        is_meant && meter.repeats(bench) && is_quick
     };
     builtin().into_iter().filter(has_budget).collect()
 }

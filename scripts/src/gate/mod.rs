@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use benches::{Meter, Program, builtin, select};
+use benches::{Meter, Profile, Program, builtin};
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use reports::gate::{self, Budgets, Finding, Judgement};
@@ -127,7 +127,11 @@ impl Gate {
     }
 
     fn revisions(&self, base: &str) -> Result<Vec<Finding>> {
-        let benches = select(builtin(), &self.workloads, std::slice::from_ref(&self.engine))?;
+        let benches = Profile::Quick.select(
+            builtin(),
+            &self.workloads,
+            std::slice::from_ref(&self.engine),
+        )?;
         let base = Program::at(revisions::build(base)?);
         let head = match &self.head_revision {
             Some(head) => Program::at(revisions::build(head)?),

@@ -56,7 +56,8 @@ impl Row {
 pub(super) fn run(trials: usize) -> Result<ExitCode> {
     let benches = select(builtin(), &WORKLOADS, &[LOOP])?;
     // Of each workload the size that is named, or the one without.
-    let is_meant = |bench: &Bench| !bench.is_floor && WORKLOADS.contains(&bench.spec.id().as_str());
+    let is_meant =
+        |bench: &Bench| !bench.is_floor() && WORKLOADS.contains(&bench.spec.id().as_str());
     let benches: Vec<Bench> = benches.into_iter().filter(is_meant).collect();
     let mut rows = Vec::new();
     let mut broken = Vec::new();

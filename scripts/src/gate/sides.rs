@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use anyhow::Result;
 use benches::burden::Burden;
+use benches::engine::Role;
 use benches::paired::{Verdict, judge};
 use benches::programs::{self, Settings};
 use benches::workload::Repeats;
@@ -128,7 +129,7 @@ impl Sides {
     /// Whether the clock can be believed: the floor has no part of a loop in it, so that it is as
     /// fast in both programs, and twice the limit of work on top of it has to be seen.
     fn controls(&self, benches: &[Bench]) -> Result<Result<(), String>, Faulty> {
-        let Some(floor) = benches.iter().find(|bench| bench.is_floor && is_clocked(bench)) else {
+        let Some(floor) = benches.iter().find(|bench| bench.is_floor() && is_clocked(bench)) else {
             return Ok(Err("there was no floor to compare with".to_string()));
         };
         eprintln!("{}: {floor}, which does not change", Meter::Wall);
@@ -152,7 +153,7 @@ impl Sides {
 
 /// The benchmarks of loops that are worth comparing.
 fn loops(benches: &[Bench]) -> impl Iterator<Item = &Bench> {
-    benches.iter().filter(|bench| !bench.is_floor && is_clocked(bench))
+    benches.iter().filter(|bench| bench.role == Role::Loop && is_clocked(bench))
 }
 
 /// Where threads race, a time says as much of the scheduler.

@@ -1,0 +1,125 @@
+//! How much of what there is a run measures.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::engine::{Bench, Role};
+use crate::meters::Meter;
+use crate::quick::Settings;
+use crate::select::{Unknown, select};
+
+/// How much of what there is a run measures, and how long it takes for that.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// A minute or so: the loops on the workloads that tell most.
+    #[default]
+    Quick,
+    /// The better part of an hour: every workload, in every size, on every engine.
+    Full,
+}
+
+impl Profile {
+    /// Every profile.
+    pub const ALL: [Profile; 2] = [Profile::Quick, Profile::Full];
+
+    /// Its name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Profile::Quick => "quick",
+            Profile::Full => "full",
+        }
+    }
+
+    /// How long the wall clock is looked at.
+    pub fn settings(self) -> Settings {
+        match self {
+            Profile::Quick => Settings {
+                workload: Duration::from_millis(300),
+                sample: Duration::from_micros(500),
+                ..Settings::default()
+            },
+            Profile::Full => {
+                Settings { rounds: 25, workload: Duration::from_secs(3), ..Settings::default() }
+            }
+        }
+    }
+
+    /// Keeps what it measures. What is [asked for by name](select()) is always kept.
+    ///
+    /// # Errors
+    ///
+    /// If a name is not among the benchmarks.
+    pub fn select<S: AsRef<str>>(
+        self,
+        benches: Vec<Bench>,
+        workloads: &[S],
+        engines: &[S],
+    ) -> Result<Vec<Bench>, Unknown> {
+        let mut benches = select(benches, workloads, engines)?;
+        if self == Profile::Quick {
+            benches.retain(|bench| {
+                (!workloads.is_empty() || !bench.spec.is_extra)
+                    && (!engines.is_empty() || bench.role != Role::Baseline)
+            });
+        }
+        Ok(benches)
+    }
+
+    /// Keeps what it measures with this meter.
+    pub fn with(self, meter: Meter, benches: &[Bench]) -> Vec<Bench> {
+        let is_too_long = |bench: &&Bench| {
+            (self, meter) == (Profile::Quick, Meter::Instructions) && bench.spec.is_large
+        };
+        benches.iter().filter(|bench| !is_too_long(bench)).cloned().collect()
+    }
+}
+
+impl FromStr for Profile {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let profile = Profile::ALL.into_iter().find(|profile| profile.name() == name);
+        profile.ok_or_else(|| format!("there is no profile `{name}`"))
+    }
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::builtin;
+
+    fn selected(profile: Profile, workloads: &[&str], engines: &[&str]) -> Vec<Bench> {
+        profile.select(builtin(), workloads, engines).expect("these exist")
+    }
+
+    #[test]
+    fn a_quick_run_leaves_out_what_nobody_asked_for() {
+        let quick = selected(Profile::Quick, &[], &[]);
+        assert!(quick.iter().all(|bench| !bench.spec.is_extra && bench.role != Role::Baseline));
+        assert!(quick.iter().any(|bench| bench.spec.name == "ping"));
+        assert_eq!(selected(Profile::Full, &[], &[]).len(), builtin().len());
+    }
+
+    #[test]
+    fn what_is_asked_for_by_name_is_there() {
+        let extra = selected(Profile::Quick, &["cascade"], &[]);
+        assert!(extra.iter().any(|bench| bench.engine.name == "calloop-ref"));
+        let baseline = selected(Profile::Quick, &["ping"], &["poll"]);
+        assert!(baseline.iter().any(|bench| bench.engine.name == "poll"));
+    }
+
+    #[test]
+    fn a_name_leads_back_to_its_profile() {
+        for profile in Profile::ALL {
+            assert_eq!(profile.to_string().parse(), Ok(profile));
+        }
+        assert!("slow".parse::<Profile>().is_err());
+    }
+}
