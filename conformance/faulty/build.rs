@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::Hasher;
 use std::path::{Path, PathBuf};
 
+use fnv::FnvHasher;
 use serde::Deserialize;
 
 /// A file of faults.
@@ -21,6 +22,8 @@ struct Fault {
     what: String,
     /// The rules that have to catch it, each with a part of what it then says.
     caught: BTreeMap<String, String>,
+    /// Why many more rules catch it, if they do.
+    broad: Option<String>,
     edit: Vec<Edit>,
 }
 
@@ -38,8 +41,10 @@ fn main() {
     let package = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it"));
     let (original, faults) = (package.join("../../calloop-ref/src"), package.join("faults"));
-    println!("cargo::rerun-if-changed={}", original.display());
-    println!("cargo::rerun-if-changed={}", faults.display());
+    let conformance = package.join("../src");
+    for directory in [&original, &faults, &conformance] {
+        println!("cargo::rerun-if-changed={}", directory.display());
+    }
 
     let mut sources = BTreeMap::new();
     read_sources(&original, &original, &mut sources);
@@ -54,7 +59,8 @@ fn main() {
         }
     }
     fs::write(out.join("faults.rs"), format!("&[{}]", table.concat())).expect("it can be written");
-    fs::write(out.join("digest.rs"), format!("{:?}", digest(&sources))).expect("it can be written");
+    let rules = format!("&{:?}", rules(&conformance));
+    fs::write(out.join("rules.rs"), rules).expect("it can be written");
     write_sources(&out.join("loop"), &sources);
 }
 
@@ -74,7 +80,7 @@ fn groups(directory: &Path) -> BTreeMap<String, Vec<Fault>> {
 
 /// Reads a directory into a map by the path from `root`.
 fn read_sources(root: &Path, directory: &Path, sources: &mut BTreeMap<PathBuf, String>) {
-    for entry in fs::read_dir(directory).expect("calloop-ref is there") {
+    for entry in fs::read_dir(directory).expect("the sources are there") {
         let path = entry.expect("it can be listed").path();
         if path.is_dir() {
             read_sources(root, &path, sources);
@@ -104,18 +110,60 @@ fn make(fault: &Fault, number: usize, sources: &mut BTreeMap<PathBuf, String>) {
     }
 }
 
-/// A number that changes with the loop and its faults.
-fn digest(sources: &BTreeMap<PathBuf, String>) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    sources.hash(&mut hasher);
-    hasher.finish()
+/// The rules, each with a digest of the file that has it.
+///
+/// What several files share is not in it: that seldom changes which faults a rule catches.
+fn rules(conformance: &Path) -> Vec<(String, String)> {
+    let mut rules = Vec::new();
+    for directory in ["rules", "profile/cases", "profile/since_0_14"] {
+        let mut files = BTreeMap::new();
+        let directory = conformance.join(directory);
+        read_sources(&directory, &directory, &mut files);
+        for (name, text) in files {
+            let mut texts = vec![text.as_str()];
+            let mut model = BTreeMap::new();
+            if name == Path::new("model.rs") {
+                // The one rule whose test is a module of its own.
+                let directory = conformance.join("model");
+                read_sources(&directory, &directory, &mut model);
+                texts.extend(model.values().map(String::as_str));
+            }
+            let digest = digest(&texts);
+            let ids = text.lines().filter_map(|line| line.trim().strip_prefix("id: \""));
+            let ids = ids.filter_map(|rest| rest.strip_suffix("\","));
+            rules.extend(ids.map(|id| (id.to_string(), digest.clone())));
+        }
+    }
+    rules.sort();
+    rules
+}
+
+/// What changes with the words of texts, and not with their comments or layout. It is the same for
+/// every compiler.
+fn digest(texts: &[&str]) -> String {
+    let mut hasher = FnvHasher::default();
+    for text in texts {
+        let lines = text.lines().map(str::trim).filter(|line| !line.starts_with("//"));
+        for word in lines.flat_map(str::split_whitespace) {
+            hasher.write(word.as_bytes());
+            hasher.write(b" ");
+        }
+        hasher.write(b"\n");
+    }
+    format!("{:016x}", hasher.finish())
 }
 
 /// The fault as an element of `fault::ALL`.
 fn entry(group: &str, fault: &Fault) -> String {
     let caught: Vec<_> = fault.caught.iter().collect();
-    let (name, what) = (&fault.name, &fault.what);
-    format!("Fault {{ name: {name:?}, group: {group:?}, what: {what:?}, caught: &{caught:?} }},\n")
+    let Fault { name, what, broad, edit, .. } = fault;
+    let edits: Vec<&str> =
+        edit.iter().flat_map(|edit| [&*edit.file, &*edit.find, &*edit.replace]).collect();
+    let digest = digest(&edits);
+    format!(
+        "Fault {{ name: {name:?}, group: {group:?}, what: {what:?}, caught: &{caught:?}, \
+         broad: {broad:?}, digest: {digest:?} }},\n"
+    )
 }
 
 fn write_sources(directory: &Path, sources: &BTreeMap<PathBuf, String>) {

@@ -159,6 +159,12 @@ impl Trial {
     pub fn limit(&self, duration: Duration) -> Duration {
         duration.mul_f64(self.settings.time_scale)
     }
+
+    /// What a time that was measured is compared with: scaled up for slow machines, and never down,
+    /// because no scale makes a loop quicker.
+    pub fn tolerance(&self, duration: Duration) -> Duration {
+        duration.mul_f64(self.settings.time_scale.max(1.0))
+    }
 }
 
 /// A rule together with its test, for one loop.

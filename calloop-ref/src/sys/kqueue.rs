@@ -230,10 +230,10 @@ fn readiness(event: &Event) -> Readiness {
     let reading = matches!(event.filter(), EventFilter::Read(_));
     let gone = event.flags().contains(EventFlags::EOF);
     Readiness {
-        // A writer that lost its reader is told both ways, as by EPOLLERR.
+        // A writer that lost its reader is told both ways, and as an error, as by EPOLLERR.
         readable: reading || gone,
         writable: !reading,
-        error: event.flags().contains(EventFlags::ERROR),
+        error: event.flags().contains(EventFlags::ERROR) || (gone && !reading),
     }
 }
 

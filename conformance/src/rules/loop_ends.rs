@@ -1,17 +1,14 @@
 //! What ends the wait of a dispatch, and what does not.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{SigSet, Signal};
-
-use super::kit::{FAR, insert_once, insert_reader, raise};
+use super::interrupted::expect_end_amid_signals;
+use super::kit::{FAR, insert_once, insert_reader};
 use crate::adapter::{Adapter, Capability};
 use crate::ensure;
 use crate::fixture::{Fixture, PATIENCE};
-use crate::rule::{Case, Check, Deviation, Level, Rule};
+use crate::rule::{Case, Check, Level, Rule};
 
 pub(super) fn cases<A: Adapter>() -> Vec<Case> {
     vec![
@@ -135,42 +132,9 @@ const INTERRUPTED: Rule = Rule {
 
 fn interrupted<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     const TIMEOUT: Duration = Duration::from_millis(25);
-    /// A wait that begins anew with each signal lasts longer than this after the last one.
-    const SOON: Duration = Duration::from_millis(20);
-    /// No signals come after this, so that such a wait ends at all.
-    const STORM: Duration = Duration::from_millis(100);
-    const ROUNDS: usize = 20;
-    let arrived = Arc::new(AtomicBool::new(false));
-    signal_hook::flag::register(Signal::SIGUSR1 as i32, arrived.clone())?;
-    // On a busy machine the last signal may be long before the end. One round tells enough.
-    for _ in 0..ROUNDS {
-        let (over, last) = (AtomicBool::new(false), Mutex::new(None));
-        let (elapsed, end) = thread::scope(|scope| {
-            scope.spawn(|| {
-                // Not here, so that it interrupts the loop.
-                let blocked = SigSet::from(Signal::SIGUSR1).thread_block();
-                let start = Instant::now();
-                while blocked.is_ok() && !over.load(Ordering::Acquire) && start.elapsed() < STORM {
-                    last.lock().unwrap_or_else(PoisonError::into_inner).replace(Instant::now());
-                    raise(Signal::SIGUSR1);
-                    thread::sleep(Duration::from_millis(1));
-                }
-            });
-            let elapsed = t.dispatch(Some(TIMEOUT));
-            let end = Instant::now();
-            over.store(true, Ordering::Release);
-            (elapsed, end)
-        });
-        let elapsed = elapsed?;
+    expect_end_amid_signals(TIMEOUT, || {
+        let elapsed = t.dispatch(Some(TIMEOUT))?;
         ensure!(elapsed >= TIMEOUT, "a wait of 25 ms", "it ended after {elapsed:?}");
-        let last = last.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if last.is_some_and(|last| last < end && end - last < SOON) {
-            ensure!(arrived.load(Ordering::Relaxed), "signals to arrive", "none arrived");
-            return Ok(());
-        }
-    }
-    Err(Deviation::new(
-        format_args!("waits of {TIMEOUT:?} of which one at least ends within {SOON:?} of a signal"),
-        format_args!("each of {ROUNDS} went on for longer, as if it began anew with each signal"),
-    ))
+        Ok(())
+    })
 }

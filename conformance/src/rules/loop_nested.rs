@@ -6,14 +6,18 @@ use std::time::Duration;
 
 use super::fds::usual_mode;
 use super::kit::{Wire, has, insert_end, insert_once, insert_reader};
-use crate::adapter::{Adapter, Capability, Mode, Ping, Sender};
+use crate::adapter::{Adapter, Capability, Mode, Ping, Sender, Stop};
 use crate::fixture::Fixture;
 use crate::rule::{Case, Check, Level, Rule};
 use crate::trace::Trace;
 use crate::{ensure, ensure_eq};
 
 pub(super) fn cases<A: Adapter>() -> Vec<Case> {
-    vec![Case::new::<A>(&NO_RECURSION, no_recursion), Case::new::<A>(&NESTED_LOOP, nested_loop)]
+    vec![
+        Case::new::<A>(&NO_RECURSION, no_recursion),
+        Case::new::<A>(&NESTED_LOOP, nested_loop),
+        Case::new::<A>(&STOP_OF_ANOTHER, stop_of_another),
+    ]
 }
 
 const NO_RECURSION: Rule = Rule {
@@ -130,4 +134,32 @@ fn dispatch_inner<A: Adapter>(outer: &A::Handle, trace: &Trace) -> Check {
     }
     ensure!(done.get(), "the inner callback to be called", "not called in 50 dispatches");
     Ok(())
+}
+
+const STOP_OF_ANOTHER: Rule = Rule {
+    id: "LOOP-116",
+    level: Level::Must,
+    sentence: "A stop MUST end the run of its own loop, and MUST NOT end that of another.",
+    why: "A program has a loop in each thread, a library one of its own in a callback; each ends for \
+          reasons of its own.",
+    source: "calloop, documentation of LoopSignal::stop; libuv, uv_stop, which is of one loop",
+    check: "whether the request to stop is kept with the loop",
+    needs: &[Capability::Stop],
+    alone: false,
+};
+
+fn stop_of_another<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
+    let other = A::new()?;
+    let (inside, outside) = (t.event_loop.stopper()?, other.stopper()?);
+    let (mut each, mut iterations) = (t.marker("closure"), 0);
+    t.event_loop.run(Some(Duration::ZERO), move |handle| {
+        each(handle);
+        iterations += 1;
+        match iterations {
+            1 => outside.stop(),
+            3 => inside.stop(),
+            _ => {}
+        }
+    })?;
+    t.expect_marks(&["closure"; 3])
 }

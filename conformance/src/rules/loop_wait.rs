@@ -45,7 +45,7 @@ fn lasts<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
         );
         lateness_min = lateness_min.min(elapsed - timeout);
     }
-    let limit = t.trial.limit(Duration::from_millis(20));
+    let limit = t.trial.tolerance(Duration::from_millis(20));
     ensure!(
         lateness_min < limit,
         format_args!("one dispatch at least that ends within {limit:?} of its timeout"),
@@ -82,7 +82,7 @@ fn zero_returns<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
             best = best.min(start.elapsed());
         }
         t.trial.trace.note(format_args!("{what}: the fastest of 50 dispatches took {best:?}"));
-        let limit = t.trial.limit(Duration::from_micros(500));
+        let limit = t.trial.tolerance(Duration::from_micros(500));
         ensure!(
             best < limit,
             format_args!("{what}: a dispatch with a timeout of zero within {limit:?}"),
@@ -159,7 +159,7 @@ fn sub_millisecond<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
         ensure!(elapsed >= TIMEOUT, "dispatches that last 300 µs", "one lasted {elapsed:?}");
         best = best.min(elapsed);
     }
-    let limit = t.trial.limit(Duration::from_micros(950));
+    let limit = t.trial.tolerance(Duration::from_micros(950));
     ensure!(
         best < limit,
         "dispatches of 300 µs of which one at least ends before a millisecond is over",

@@ -11,6 +11,7 @@ mod fair;
 mod fds;
 mod futures;
 mod idle;
+mod interrupted;
 mod kinds;
 mod kit;
 mod loop_batch;

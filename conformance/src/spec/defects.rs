@@ -21,6 +21,11 @@ pub const DEFECTS: &[Defect] = &[
          place.",
     ),
     defect(
+        "LOOP-57",
+        "A source that disables itself and then fails stays enabled, and fails again with its next \
+         event.",
+    ),
+    defect(
         "LOOP-17",
         "`disable` of a source that the caller has borrowed answers `Ok` and disables whatever \
          source is called next.",
@@ -134,6 +139,7 @@ pub const DEFECTS: &[Defect] = &[
         "TRANS-08",
         "`TransientSource::default()` does not exist for channels, pings and timers.",
     ),
+    defect("GEN-09", "`Readiness::error` is always false, also where the system reports an error."),
     defect(
         "ERR-101",
         "An error of one source loses the events of edge-triggered and one-shot descriptors.",

@@ -70,7 +70,10 @@ fn theme(group: &str, faults: &[&Fault]) -> Markup {
                     @for fault in faults {
                         tr {
                             th scope="row" { (fault.name) }
-                            td { (fault.what) }
+                            td {
+                                (fault.what)
+                                @if let Some(broad) = &fault.broad { " " span.quiet { (broad) } }
+                            }
                             td.fail[fault.caught.is_empty()] data-label="caught by" { (caught_by(fault)) }
                             td data-label="found by programs" {
                                 (match fault.found_by_model {

@@ -53,13 +53,15 @@ fn kill_table() -> KillTable {
         name: name.into(),
         group: "timers".into(),
         what: format!("The {name} is wrong."),
+        broad: (name == "heap").then(|| "Everything waits for it.".into()),
         caught: caught
             .iter()
             .map(|rule| Catch { rule: (*rule).into(), outcome: "crash".into(), is_named: true })
             .collect(),
         found_by_model,
+        ..Fault::default()
     };
-    let row = |id: &str| Row { id: id.into(), level: "MUST".into() };
+    let row = |id: &str| Row { id: id.into(), level: "MUST".into(), ..Row::default() };
     KillTable {
         rules: vec![row("TIMER-01"), row("TIMER-06")],
         faults: vec![fault("heap", &["TIMER-06"], Some(true)), fault("clock", &[], Some(false))],
@@ -127,6 +129,7 @@ fn the_page_shows_all_that_a_record_holds() {
         "wake asleep",
         "<td class=\"number\" data-label=\"p99, µs\">5.00</td>",
         "<td class=\"number\" data-label=\"missed\">3</td>",
+        "Everything waits for it.",
         "valgrind is not here",
         "The rules catch <strong>1 of 2</strong>",
         "<strong>1 of 2</strong> MUST rules are failed",

@@ -1,15 +1,19 @@
 //! Sources made of others.
 
-use std::io;
+use std::io::{self, Write};
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use super::calloop::channel::channel;
 use super::calloop::futures::executor;
-use super::calloop::ping::{Ping, make_ping};
+use super::calloop::generic::Generic;
+use super::calloop::ping::{Ping, PingSource, make_ping};
 use super::calloop::timer::Timer;
-use super::calloop::{EventLoop, EventSource, PostAction};
+use super::calloop::{
+    self, EventLoop, EventSource, Interest, Mode, Poll, PostAction, Readiness, Token, TokenFactory,
+};
 use super::fixture::Fixture;
-use super::sources::{Pair, Part, Puppet};
+use super::sources::{BoxError, Pair, Part, Puppet};
 use crate::rule::{Case, Check, Level, Rule, Trial};
 use crate::{ensure, ensure_eq};
 
@@ -17,6 +21,7 @@ pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::plain(&BOX_AND_REFERENCE, box_and_reference),
         Case::plain(&EVENTS_OF_PARTS, events_of_parts),
+        Case::plain(&KEPT_BACK, kept_back),
         Case::plain(&BATCH_MACROS, batch_macros),
         Case::plain(&FINISHED_TIMER, finished_timer),
         Case::plain(&FINISHED_CHANNEL, finished_channel),
@@ -102,7 +107,101 @@ fn events_of_parts(t: &Trial) -> Check {
     f.expect_marks(["First", "First"])?;
     scheduler.schedule(async {}).expect("the executor is there");
     f.poll()?;
-    f.expect_marks(["First", "First", "Second"])
+    f.expect_marks(["First", "First", "Second"])?;
+    (0..4).try_for_each(|ready| event_of_one_descriptor(t, ready))
+}
+
+/// Of four descriptors in two pairs one is ready.
+fn event_of_one_descriptor(t: &Trial, ready: usize) -> Check {
+    let mut f = Fixture::new(t)?;
+    let mut peers = Vec::new();
+    let mut part = |number| -> io::Result<_> {
+        let (near, far) = UnixStream::pair()?;
+        if number == ready {
+            (&far).write_all(b"!")?;
+        }
+        peers.push(far);
+        Ok(Generic::new(near, Interest::READ, Mode::Level))
+    };
+    let (first, second) = (Pair::new(part(0)?, part(1)?), Pair::new(part(2)?, part(3)?));
+    f.handle.insert_source(Pair::new(first, second), |part, &mut (), cx| {
+        cx.mark(&format!("{part:?}"));
+    })?;
+    let before = f.trace.marks().len();
+    f.poll()?;
+    let expected = if ready < 2 { "First" } else { "Second" };
+    ensure_eq!(f.trace.marks()[before..], [expected], "called for descriptor {ready} of four");
+    Ok(())
+}
+
+const KEPT_BACK: Rule = Rule {
+    id: "REG-57",
+    level: Level::Must,
+    sentence: "A wake-up that a source keeps back from its part MUST be told again in the next \
+               dispatch, until the part has answered it.",
+    why: "A source that waits for something else first leaves an event where it is, as one does with \
+          a descriptor that is level-triggered.",
+    source: "observed of calloop 0.14.5, whose pings are level-triggered descriptors",
+    check: "whether a wake-up counts as answered once the source was called",
+    needs: &[],
+    alone: false,
+};
+
+/// A ping that keeps back its first events.
+struct Hesitant {
+    pings: PingSource,
+    times: usize,
+}
+
+impl EventSource for Hesitant {
+    type Event = ();
+    type Metadata = ();
+    type Ret = ();
+    type Error = BoxError;
+
+    fn process_events<F>(
+        &mut self,
+        readiness: Readiness,
+        token: Token,
+        callback: F,
+    ) -> Result<PostAction, Self::Error>
+    where
+        F: FnMut((), &mut ()),
+    {
+        if self.times > 0 {
+            self.times -= 1;
+            return Ok(PostAction::Continue);
+        }
+        Ok(self.pings.process_events(readiness, token, callback)?)
+    }
+
+    fn register(&mut self, poll: &mut Poll, tokens: &mut TokenFactory) -> calloop::Result<()> {
+        self.pings.register(poll, tokens)
+    }
+
+    fn reregister(&mut self, poll: &mut Poll, tokens: &mut TokenFactory) -> calloop::Result<()> {
+        self.pings.reregister(poll, tokens)
+    }
+
+    fn unregister(&mut self, poll: &mut Poll) -> calloop::Result<()> {
+        self.pings.unregister(poll)
+    }
+}
+
+fn kept_back(t: &Trial) -> Check {
+    const TIMES: usize = 3;
+    let mut f = Fixture::new(t)?;
+    let (ping, pings) = make_ping()?;
+    f.handle
+        .insert_source(Hesitant { pings, times: TIMES }, |(), &mut (), cx| cx.mark("called"))?;
+    ping.ping();
+    for _ in 0..TIMES {
+        f.poll()?;
+    }
+    f.expect_marks([])?;
+    f.poll()?;
+    f.expect_marks(["called"])?;
+    f.expect_quiet()
 }
 
 const BATCH_MACROS: Rule = Rule {

@@ -19,6 +19,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::plain(&SOURCE_ERROR, source_error),
         Case::plain(&IDLES_WAIT_FOR_SUCCESS, idles_wait_for_success),
         Case::plain(&DISABLED_BY_ITSELF_THEN_FAILED, disabled_by_itself_then_failed),
+        Case::plain(&CHANGED_THEN_FAILED, changed_then_failed),
         Case::plain(&DISABLED_WHILE_BORROWED, disabled_while_borrowed),
         Case::plain(&BORROWED_DATA, borrowed_data),
         Case::plain(&HANDLE_KEEPS_SOURCES, handle_keeps_sources),
@@ -155,6 +156,35 @@ fn disabled_by_itself_then_failed(t: &Trial) -> Check {
         f.poll()?;
     }
     f.expect_marks(["failed", "innocent", "innocent"])
+}
+
+const CHANGED_THEN_FAILED: Rule = Rule {
+    id: "LOOP-57",
+    level: Level::Must,
+    sentence: "A source that disables itself in its callback and then fails MUST be disabled.",
+    why: "`disable` has answered that it will be; a source that goes on failing fails every dispatch.",
+    source: "calloop, documentation of LoopHandle::disable",
+    check: "what becomes of a change that has to wait for the callback's return when that is an error",
+    needs: &[],
+    alone: false,
+};
+
+fn changed_then_failed(t: &Trial) -> Check {
+    let mut f = Fixture::new(t)?;
+    let (puppet, strings) = Puppet::<false>::new("puppet", &f)?;
+    f.context.subject = Some(f.handle.insert_source(puppet, |_, &mut (), cx| {
+        cx.mark("failed");
+        cx.handle.disable(&cx.subject()).map_err(io::Error::from)?;
+        Err(torn_string())
+    })?);
+    strings.ping.ping();
+    error_of_source(f.poll())?;
+    strings.ping.ping();
+    for _ in 0..2 {
+        let outcome = f.poll();
+        ensure!(outcome.is_ok(), "a dispatch in which nothing fails", "{outcome:?}");
+    }
+    f.expect_marks(["failed"])
 }
 
 const DISABLED_WHILE_BORROWED: Rule = Rule {

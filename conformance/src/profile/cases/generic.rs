@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::panic::UnwindSafe;
 use std::rc::Rc;
@@ -18,6 +19,8 @@ use crate::{ensure, ensure_eq};
 pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::plain(&READINESS_AND_DESCRIPTOR, readiness_and_descriptor),
+        Case::plain(&URGENT_DATA, urgent_data),
+        Case::plain(&ERROR_IS_TOLD, error_is_told),
         Case::plain(&CLOSES_WHAT_IT_OWNS, closes_what_it_owns),
         Case::plain(&UNWRAPPED, unwrapped),
         Case::plain(&FAILED_AND_DROPPED, failed_and_dropped),
@@ -58,6 +61,60 @@ fn readiness_and_descriptor(t: &Trial) -> Check {
     far.read_to_string(&mut answer)?;
     ensure_eq!(answer, "thanks", "answer, up to the end of the stream, which was removed");
     Ok(())
+}
+
+const URGENT_DATA: Rule = Rule {
+    id: "GEN-08",
+    level: Level::Should,
+    sentence: "A `Generic` that is watched for reading SHOULD be called for urgent data, as readable.",
+    why: "Where a program is interested in it there is no other way to be told: `Interest` has two \
+          fields.",
+    source: "poll(2), POLLPRI; observed of calloop 0.14.5",
+    check: "what the interest in reading asks the system for",
+    needs: &[],
+    alone: false,
+};
+
+fn urgent_data(t: &Trial) -> Check {
+    let mut f = Fixture::new(t)?;
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let far = TcpStream::connect(listener.local_addr()?)?;
+    let (near, _) = listener.accept()?;
+    f.handle.insert_source(
+        Generic::new(near, Interest::READ, Mode::Level),
+        |readiness, _, cx| {
+            cx.mark(if readiness.readable { "readable" } else { "not readable" });
+            Ok(PostAction::Remove)
+        },
+    )?;
+    rustix::net::send(&far, b"!", rustix::net::SendFlags::OOB)?;
+    f.dispatch_until("urgent data to be reported", |trace| trace.count("readable") == 1)
+}
+
+const ERROR_IS_TOLD: Rule = Rule {
+    id: "GEN-09",
+    level: Level::Should,
+    sentence: "`Readiness::error` SHOULD be true where the system reports an error of the descriptor.",
+    why: "A program that only waits to write would have to write to learn that nobody reads.",
+    source: "calloop, documentation of Readiness::error; poll(2), POLLERR",
+    check: "whether what the system reports is passed on or the field is always false",
+    needs: &[],
+    alone: false,
+};
+
+fn error_is_told(t: &Trial) -> Check {
+    let mut f = Fixture::new(t)?;
+    for is_broken in [false, true] {
+        let (reader, writer) = rustix::pipe::pipe()?;
+        let _reader = (!is_broken).then_some(reader);
+        let source = Generic::new(writer, Interest::WRITE, Mode::Level);
+        f.handle.insert_source(source, |readiness, _, cx| {
+            cx.mark(if readiness.error { "error" } else { "no error" });
+            Ok(PostAction::Remove)
+        })?;
+        f.poll()?;
+    }
+    f.expect_marks(["no error", "error"])
 }
 
 const CLOSES_WHAT_IT_OWNS: Rule = Rule {

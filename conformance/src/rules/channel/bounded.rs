@@ -41,11 +41,11 @@ fn holds<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
             let outcome = sender.try_send(message);
             ensure_eq!(outcome, Ok(()), "try_send number {message} to a bound of {bound}");
         }
-        // A loop may count the one that it is about to take.
-        let mut refused = (bound..bound + 3).map(|message| (message, sender.try_send(message)));
+        // A loop may not count the one that it is about to take.
+        let mut refused = (bound..bound + 2).map(|message| (message, sender.try_send(message)));
         let refused = refused.find(|(_, outcome)| outcome.is_err());
         let Some((message, outcome)) = refused else {
-            let actual = format_args!("{} were taken", bound + 3).to_string();
+            let actual = format_args!("{} were taken", bound + 2).to_string();
             return Err(Deviation::new(format_args!("{bound} messages to be taken"), actual));
         };
         ensure_eq!(outcome, Err(Refusal::Full(message)), "try_send to a full channel");
@@ -173,18 +173,19 @@ fn removed_while_full<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
         let mut event_loop = A::new()?;
         let (sender, source) =
             A::insert_bounded_channel(&event_loop.handle(), 1, marking::<A, usize>(t))?;
-        let (progress, is_sent) = mpsc::channel();
+        let mut message = 0;
+        while message < 3 && sender.try_send(message).is_ok() {
+            message += 1;
+        }
+        let (about_to_send, begun) = mpsc::channel();
         let sending = thread::spawn(move || {
-            let mut message = 0;
-            while sender.send(message).is_ok() {
-                message += 1;
-                let _ = progress.send(());
-            }
-            message
+            let _ = about_to_send.send(());
+            sender.send(message)
         });
-        let limit = t.trial.limit(PATIENCE);
-        ensure!(is_sent.recv_timeout(limit).is_ok(), "a message to be taken", "none was");
-        while is_sent.recv_timeout(Duration::from_millis(5)).is_ok() {}
+        let has_begun = begun.recv_timeout(t.trial.limit(PATIENCE)).is_ok();
+        ensure!(has_begun, "a thread that sends", "it does not begin");
+        // Long enough for it to find the channel full, mostly.
+        thread::sleep(Duration::from_millis(5));
         if is_loop_dropped {
             drop(source);
             drop(event_loop);
@@ -193,11 +194,12 @@ fn removed_while_full<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
             event_loop.dispatch(Some(Duration::ZERO))?;
         }
         let how = if is_loop_dropped { "its loop was dropped" } else { "it was removed" };
-        result_of(
+        let outcome = result_of(
             t,
             &format!("a sender that waits for room in a channel to go on when {how}"),
             sending,
         )?;
+        ensure_eq!(outcome, Err(message), "answer to a message that waited for room when {how}");
     }
     t.expect_marks::<&str>(&[])
 }

@@ -1,14 +1,14 @@
 //! Channels without room: a message goes from hand to hand.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use super::race::{Tally, expect_all};
 use super::{marking, result_of};
 use crate::adapter::{Adapter, Capability, Refusal, Sender};
-use crate::fixture::{Fixture, SILENCE};
+use crate::fixture::{Fixture, PATIENCE, SILENCE};
 use crate::rule::{Case, Check, Level, Rule};
 use crate::{ensure, ensure_eq};
 
@@ -116,21 +116,33 @@ const REMOVED: Rule = Rule {
 };
 
 fn removed<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
-    let (sender, source) = A::insert_bounded_channel(&t.handle, 0, marking::<A, usize>(t))?;
-    let mut waiting = Vec::new();
-    for message in 0..3 {
-        let sender = sender.clone();
-        waiting.push(thread::spawn(move || sender.send(message)));
+    // Whether a sender waits by then is a matter of moments.
+    for _ in 0..4 {
+        let (sender, source) = A::insert_bounded_channel(&t.handle, 0, marking::<A, usize>(t))?;
+        let (about_to_send, begun) = mpsc::channel();
+        let mut waiting = Vec::new();
+        for message in 0..3 {
+            let (sender, about_to_send) = (sender.clone(), about_to_send.clone());
+            waiting.push(thread::spawn(move || {
+                let _ = about_to_send.send(());
+                sender.send(message)
+            }));
+        }
+        let has_begun = |()| begun.recv_timeout(t.trial.limit(PATIENCE)).is_ok();
+        ensure!(
+            [(); 3].into_iter().all(has_begun),
+            "three threads that send",
+            "one does not begin"
+        );
+        thread::sleep(Duration::from_millis(5));
+        A::remove(&t.handle, source);
+        t.poll()?;
+        for (message, thread) in waiting.into_iter().enumerate() {
+            let outcome = result_of(t, "a sender that waits to go on", thread)?;
+            ensure_eq!(outcome, Err(message), "a message that nobody took");
+        }
+        ensure_eq!(sender.send(3), Err(3), "a message after that");
     }
-    // Long enough for them to wait, mostly; else they find it removed.
-    thread::sleep(Duration::from_millis(5));
-    A::remove(&t.handle, source);
-    t.poll()?;
-    for (message, thread) in waiting.into_iter().enumerate() {
-        let outcome = result_of(t, "a sender that waits to go on", thread)?;
-        ensure_eq!(outcome, Err(message), "a message that nobody took");
-    }
-    ensure_eq!(sender.send(3), Err(3), "a message after that");
     t.expect_sleep()?;
     t.expect_marks::<&str>(&[])
 }

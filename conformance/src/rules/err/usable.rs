@@ -19,6 +19,7 @@ pub(super) fn cases<A: Adapter>() -> Vec<Case> {
         Case::new::<A>(&USABLE, usable),
         Case::new::<A>(&PANIC_IN_DROP, panic_in_drop),
         Case::new::<A>(&STAYS, stays),
+        Case::new::<A>(&CHANGED, changed),
     ]
 }
 
@@ -175,4 +176,33 @@ fn stays<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
         wire.send();
     }
     Ok(())
+}
+
+const CHANGED: Rule = Rule {
+    id: "ERR-112",
+    level: Level::Must,
+    sentence: "A source whose callback has panicked MUST be silent once it was disabled, and be called \
+               again once it was enabled.",
+    why: "To silence what has panicked is the first thing that whoever catches the panic does.",
+    source: "calloop, documentation of LoopHandle::disable; std::panic::catch_unwind",
+    check: "whether the source still counts as being called, so that changes wait for its return",
+    needs: &[Capability::Panics, Capability::Disable, Capability::Ping],
+    alone: false,
+};
+
+fn changed<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
+    let (trace, mut is_first) = (t.trace(), true);
+    let (ping, source) = A::insert_ping(&t.handle, move |_| {
+        trace.mark("called");
+        if std::mem::take(&mut is_first) {
+            panic_on_purpose();
+        }
+    })?;
+    ping.ping();
+    t.survive_until("the panic", |trace| trace.count("called") == 1)?;
+    A::disable(&t.handle, &source)?;
+    ping.ping();
+    t.expect_silence()?;
+    A::enable(&t.handle, &source)?;
+    t.dispatch_until("a call once the source is enabled", |trace| trace.count("called") == 2)
 }

@@ -1,8 +1,11 @@
 //! Descriptors whose readiness futures await.
 
+use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::rc::Rc;
 
 use rustix::fs::{OFlags, fcntl_getfl};
 
@@ -216,11 +219,11 @@ const MANY: Rule = Rule {
 fn many<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     const COUNT: usize = 100;
     let (spawner, _) = insert(t)?;
-    let mut peers = Vec::new();
+    let (mut peers, polls) = (Vec::new(), Rc::new(RefCell::new(vec![0; COUNT])));
     for number in 0..COUNT {
         let (near, far) = UnixStream::pair()?;
         let mut adapter = A::adapt_io(&t.handle, near.into())?;
-        spawner.spawn(async move {
+        let mut task = Box::pin(async move {
             for _ in 0..2 {
                 adapter.readable().await;
                 let mut byte = [0];
@@ -230,13 +233,19 @@ fn many<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
             }
             number.to_string()
         });
+        let counted = polls.clone();
+        spawner.spawn(poll_fn(move |context| {
+            counted.borrow_mut()[number] += 1;
+            task.as_mut().poll(context)
+        }));
         peers.push(far);
     }
     t.expect_silence()?;
+    let others = |number: usize| polls.borrow().iter().sum::<u32>() - polls.borrow()[number];
     let mut order: Vec<usize> = (0..COUNT).collect();
     fastrand::Rng::with_seed(t.trial.settings.seed).shuffle(&mut order);
     for (position, number) in order.iter().enumerate() {
-        let peer = &mut peers[*number];
+        let (peer, before) = (&mut peers[*number], others(*number));
         peer.set_nonblocking(true)?;
         for byte in [1, 2] {
             peer.write_all(&[byte])?;
@@ -248,6 +257,8 @@ fn many<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
         let name = number.to_string();
         t.dispatch_until("the task to end", |trace| trace.count(&name) == 1)?;
         ensure_eq!(t.trial.trace.marks().len(), position + 1, "tasks that have ended");
+        let in_vain = others(*number) - before;
+        ensure_eq!(in_vain, 0, "tasks that were polled for what only task {number} awaits");
     }
     Ok(())
 }

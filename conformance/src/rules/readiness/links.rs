@@ -89,7 +89,7 @@ impl Link {
 
     /// One of each kind that holds back its writer when it is full, with little room.
     pub(super) fn with_little_room() -> io::Result<Vec<Link>> {
-        const ROOM: usize = 4 << 10;
+        const ROOM: usize = 128 << 10;
         let links = vec![Link::socket_pair()?, Link::tcp()?, Link::pipe()?];
         for link in links.iter().filter(|link| link.kind != "pipe") {
             sockopt::set_socket_send_buffer_size(&link.writer, ROOM)?;
