@@ -1,9 +1,7 @@
 //! The operations of a program, in terms of the adapter.
 
-use std::future::{Future as _, poll_fn};
-use std::io::{Read, Write};
+use std::future::poll_fn;
 use std::os::fd::BorrowedFd;
-use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,12 +9,16 @@ use std::task::Context;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::fs::fcntl_getfl;
+use rustix::io::ioctl_fionbio;
+
+use super::link::{drain, fill, pair, transfer, write};
 use super::nest::nest;
-use super::program::{Action, Future, Id, Kind, SLEEP, Signal, Source};
+use super::program::{Action, BURST, Future, Id, Kind, SLEEP, Signal, Source};
 use super::slot::Gate;
 use super::spec::Outcome;
 use super::stage::Stage;
-use crate::adapter::{Adapter, Capabilities, Capability, Failure, Mode};
+use crate::adapter::{Adapter, Capabilities, Capability, Failure, Interest, Mode};
 
 /// What callbacks fail with, so that a dispatch tells which did.
 const FAILURES: [&str; 8] =
@@ -27,8 +29,14 @@ pub(super) fn failure(id: Id) -> &'static str {
     FAILURES[id % FAILURES.len()]
 }
 
+/// How often a program does something that takes long.
+const OUTINGS_MAX: u32 = 8;
+
 /// How long it lasts to let time pass.
-pub(super) const LINGER: Duration = Duration::from_micros(1500);
+pub(super) const LINGER: Duration = Duration::from_micros(1100);
+
+/// What a future awaits.
+type Wait = Pin<Box<dyn std::future::Future<Output = ()>>>;
 
 impl<A: Adapter> Stage<A> {
     /// Does something, if it means anything at this point.
@@ -54,6 +62,7 @@ impl<A: Adapter> Stage<A> {
             return false;
         };
         let is_fd = matches!(source.kind, Kind::Fd(..));
+        let has_far = slot.far.is_some() && model.is_in(id);
         // A source in its own callback cannot be borrowed to be changed.
         let can_change =
             |needed| slot.source.is_some() && self.has(needed) && model.running() != Some(id);
@@ -63,8 +72,9 @@ impl<A: Adapter> Stage<A> {
             Action::Remove(_) => slot.source.is_some(),
             Action::Disable(_) => slot.source.is_some() && self.has(Capability::Disable),
             Action::Enable(_) => can_change(Capability::Disable),
-            Action::Update(_, _, mode) => {
-                can_change(Capability::Update) && self.has(of_mode(mode)) && is_fd
+            Action::Update(_, interest, mode) => {
+                let is_able = supports(self.capabilities, Kind::Fd(interest, mode));
+                can_change(Capability::Update) && is_able && is_fd
             }
             Action::Reset(..) => {
                 can_change(Capability::TimerReset) && matches!(source.kind, Kind::Timer(_))
@@ -72,11 +82,16 @@ impl<A: Adapter> Stage<A> {
             Action::Watch(..) => {
                 can_change(Capability::SignalSet) && matches!(source.kind, Kind::Signals(_))
             }
-            Action::Write(..) | Action::HangUp(_) | Action::Fill(_) | Action::Drain(_) => {
-                slot.far.is_some() && model.is_in(id)
-            }
+            Action::Write(..) => has_far && model.has_room(id),
+            Action::HangUp(_) => has_far,
+            Action::Fill(_) | Action::Drain(_) => has_far && is_fd,
             Action::Ping(_) => slot.ping.is_some(),
             Action::Send(_) => slot.sender.is_some() && !is_sending,
+            Action::Burst(_) => {
+                let is_unbounded = source.kind == Kind::Channel { bound: None };
+                slot.sender.is_some() && is_unbounded && model.is_in(id) && self.makes_an_outing()
+            }
+            Action::Feed(_) => !slot.feeds.is_empty(),
             Action::Push(_) => {
                 let is_outside = !model.is_dispatching() && model.is_in(id);
                 is_outside && slot.sender.is_some() && !is_sending
@@ -98,15 +113,24 @@ impl<A: Adapter> Stage<A> {
             Action::Stop if self.is_running.get() => !self.is_stopped.get(),
             // It is forgotten, or the run that comes need not begin.
             Action::Stop => self.has(Capability::Stop) && !self.has(Capability::StopIsKept),
-            Action::Nest | Action::NestOnThread | Action::Linger => true,
+            Action::Nest | Action::NestOnThread | Action::Linger => self.makes_an_outing(),
             _ => false,
         }
+    }
+
+    /// Whether there is time for something that takes long: a callback may do it ever again.
+    fn makes_an_outing(&self) -> bool {
+        self.outings.set(self.outings.get() + 1);
+        self.outings.get() <= OUTINGS_MAX
     }
 
     /// Whether it strikes nobody.
     fn can_raise(&self, signal: Signal) -> bool {
         let model = self.model.borrow();
-        let is_absent = |id: Id| matches!(self.program.sources[id].kind, Kind::Signals(set) if set.has(signal) && model.is_absent(id));
+        let is_absent = |id: Id| match self.program.sources[id].kind {
+            Kind::Signals(set) => set.has(signal) && model.is_absent(id) && self.can_insert(id),
+            _ => false,
+        };
         let is_kept = self.program.scene.is_blocking
             && self.has(Capability::SignalMask)
             && signal == Signal::Usr1
@@ -119,6 +143,7 @@ impl<A: Adapter> Stage<A> {
             Future::Ready | Future::Gated => true,
             Future::Panics => self.has(Capability::Panics),
             Future::Sleeps => self.has(Capability::Sleep),
+            Future::Reads | Future::Writes => self.has(Capability::AsyncIo),
         }
     }
 
@@ -167,6 +192,11 @@ impl<A: Adapter> Stage<A> {
             }
             Action::Send(id) => self.send(id),
             Action::Push(id) => self.push(id),
+            Action::Burst(id) => {
+                let mut sends = (0..BURST).map(|_| self.send(id));
+                sends.find(|outcome| *outcome != Outcome::Done).unwrap_or(Outcome::Done)
+            }
+            Action::Feed(id) => self.feed_future(id),
             Action::Release(id) => self.release(id),
             Action::Spawn(id, future) => self.spawn(handle, id, future),
             Action::Open(id) => self.open(id),
@@ -222,10 +252,10 @@ impl<A: Adapter> Stage<A> {
     /// What is done with the other end of a descriptor.
     fn feed(&self, id: Id, action: Action) -> Outcome {
         let slot = &mut self.slots.borrow_mut()[id];
-        let (Some(near), Some(far)) = (&slot.near, &slot.far) else { return Outcome::Failed };
+        let Some(far) = &slot.far else { return Outcome::Failed };
         match action {
             Action::Write(_, count) => return write(far, count),
-            Action::Fill(_) => fill(near),
+            Action::Fill(_) => slot.near.iter().for_each(fill),
             Action::Drain(_) => drain(far),
             _ => {
                 // With something unread it would be a reset of the connection, not its end.
@@ -265,13 +295,7 @@ impl<A: Adapter> Stage<A> {
     fn spawn(self: &Rc<Self>, handle: &A::Handle, id: Id, future: Future) -> Outcome {
         let Some(spawn) = self.slots.borrow()[id].spawn.clone() else { return Outcome::Failed };
         let begun = Instant::now();
-        let mut sleep = match future {
-            Future::Sleeps => match A::sleep(handle, SLEEP) {
-                Ok(sleep) => Some(Box::pin(sleep)),
-                Err(_) => return Outcome::Failed,
-            },
-            _ => None,
-        };
+        let Ok(mut wait) = self.wait_of(handle, id, future) else { return Outcome::Failed };
         let gate = Arc::new(Gate::new(future != Future::Gated));
         let task = self.slots.borrow()[id].gates.len() as u32;
         self.slots.borrow_mut()[id].gates.push(gate.clone());
@@ -279,8 +303,8 @@ impl<A: Adapter> Stage<A> {
         let boxed = poll_fn(move |context: &mut Context<'_>| {
             let _ = &alive;
             stage.polled(id, task, future);
-            let is_over = match &mut sleep {
-                Some(sleep) => Pin::as_mut(sleep).poll(context),
+            let is_over = match &mut wait {
+                Some(wait) => wait.as_mut().poll(context),
                 None => gate.poll(context),
             };
             is_over.map(|()| task)
@@ -290,6 +314,53 @@ impl<A: Adapter> Stage<A> {
             return Outcome::Closed;
         }
         self.model.borrow_mut().spawned(id, future, begun);
+        Outcome::Done
+    }
+
+    /// What a future awaits of the loop.
+    fn wait_of(
+        self: &Rc<Self>,
+        handle: &A::Handle,
+        id: Id,
+        future: Future,
+    ) -> Result<Option<Wait>, Failure> {
+        if future == Future::Sleeps {
+            return Ok(Some(Box::pin(A::sleep(handle, SLEEP)?)));
+        }
+        if !matches!(future, Future::Reads | Future::Writes) {
+            return Ok(None);
+        }
+        let (near, far) = pair()?;
+        let is_writing = future == Future::Writes;
+        if is_writing {
+            fill(&near);
+        } else {
+            // Then it has to be, and be as it was in the end.
+            ioctl_fionbio(&near, false)?;
+        }
+        let flags = fcntl_getfl(&near)?;
+        let io = A::adapt_io(handle, near)?;
+        self.slots.borrow_mut()[id].feeds.push_back((far, future));
+        let stage = self.clone();
+        Ok(Some(Box::pin(async move {
+            let near = transfer(io, is_writing).await;
+            let left = fcntl_getfl(&near);
+            if left != Ok(flags) {
+                let expected = format!("a descriptor to come back as it was: {flags:?}");
+                stage.model.borrow_mut().deviate(expected, format!("{left:?}"));
+            }
+        })))
+    }
+
+    fn feed_future(&self, id: Id) -> Outcome {
+        let fed = self.slots.borrow_mut()[id].feeds.pop_front();
+        let Some((far, future)) = fed else { return Outcome::Failed };
+        match future {
+            Future::Writes => drain(&far),
+            // If it was dropped meanwhile nobody reads it.
+            _ => drop(write(&far, 1)),
+        }
+        self.slots.borrow_mut()[id].fed.push(far);
         Outcome::Done
     }
 
@@ -334,27 +405,6 @@ pub fn raise(signal: Signal) -> Result<(), Failure> {
     raise(number).map_err(|error| Failure::Io(error.into()))
 }
 
-/// Writes to the other end of a descriptor.
-pub(super) fn write(mut far: &UnixStream, count: u8) -> Outcome {
-    match far.write_all(&vec![0; count.into()]) {
-        Ok(()) => Outcome::Done,
-        Err(_) => Outcome::Failed,
-    }
-}
-
-/// Writes as much as there is room for; the socket does not block.
-pub fn fill(mut near: &UnixStream) {
-    while near.write(&[0; 4096]).is_ok() {}
-    while near.write(&[0]).is_ok() {}
-}
-
-/// Reads all there is.
-pub fn drain(mut far: &UnixStream) {
-    let _ = far.set_nonblocking(true);
-    while matches!(far.read(&mut [0; 4096]), Ok(1..)) {}
-    let _ = far.set_nonblocking(false);
-}
-
 fn of_mode(mode: Mode) -> Capability {
     match mode {
         Mode::Level => Capability::Level,
@@ -365,8 +415,11 @@ fn of_mode(mode: Mode) -> Capability {
 
 /// Whether a loop has sources of this kind.
 pub(super) fn supports(capabilities: Capabilities, kind: Kind) -> bool {
+    if matches!(kind, Kind::Fd(Interest::None, _)) && !capabilities.has(Capability::EmptyInterest) {
+        return false;
+    }
     capabilities.has(match kind {
-        Kind::Fd(_, mode) => of_mode(mode),
+        Kind::Fd(_, mode) | Kind::Pipe(mode) => of_mode(mode),
         Kind::Ping => Capability::Ping,
         Kind::Channel { bound: None } => Capability::Channel,
         Kind::Channel { bound: Some(0) } => Capability::Rendezvous,

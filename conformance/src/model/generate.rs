@@ -1,5 +1,7 @@
 //! Programs at random, from a seed.
 
+use std::mem::Discriminant;
+
 use super::act::supports;
 use super::program::{
     Action, Answer, Future, Id, Kind, Program, Scene, Set, Signal, Source, Step, Turn, When,
@@ -9,11 +11,13 @@ use crate::adapter::{Capabilities, Interest, Mode};
 /// The program of a seed, for a loop that has these capabilities.
 pub fn generate(seed: u64, capabilities: Capabilities) -> Program {
     let mut random = Random(seed);
-    let sources = (0..random.between(1, 6)).map(|_| kind(&mut random, capabilities)).collect();
-    let mut maker = Maker { random, kinds: sources };
+    let kinds = kinds(&mut random, capabilities);
+    let mut maker = Maker { random, kinds };
     let sources = (0..maker.kinds.len()).map(|id| maker.source(id)).collect();
     let steps = maker.steps();
-    let scene = Scene { is_crowded: maker.random.chance(3), is_blocking: maker.random.chance(5) };
+    let has_signals = maker.kinds.iter().any(|kind| matches!(kind, Kind::Signals(_)));
+    let is_blocking = has_signals && maker.random.chance(30);
+    let scene = Scene { is_crowded: maker.random.chance(3), is_blocking };
     Program { sources, steps, scene }
 }
 
@@ -43,20 +47,38 @@ impl Random {
     }
 }
 
-fn kind(random: &mut Random, capabilities: Capabilities) -> Kind {
+/// Most programs have a few sources of all kinds, and some have many of one.
+fn kinds(random: &mut Random, capabilities: Capabilities) -> Vec<Kind> {
+    let kinds: Vec<Kind> =
+        (0..random.between(1, 6)).map(|_| kind(random, capabilities, None)).collect();
+    if random.chance(85) {
+        return kinds;
+    }
+    let theme = std::mem::discriminant(&kinds[0]);
+    (0..random.between(4, 16)).map(|_| kind(random, capabilities, Some(theme))).collect()
+}
+
+/// A kind of source that the loop has, and of a theme, if there is one.
+fn kind(
+    random: &mut Random,
+    capabilities: Capabilities,
+    theme: Option<Discriminant<Kind>>,
+) -> Kind {
     loop {
-        let kind = match random.between(0, 13) {
+        let kind = match random.between(0, 14) {
+            0 if random.chance(40) => Kind::Pipe(mode(random)),
             0..=3 => Kind::Fd(interest(random), mode(random)),
             4..=5 => Kind::Ping,
             6 => Kind::Channel { bound: None },
             7 => Kind::Channel { bound: Some(random.between(0, 2)) },
             8..=10 => Kind::Timer(when(random)),
             11 => Kind::Idle,
-            12 if random.chance(40) => Kind::Idle,
+            12 if random.chance(30) => Kind::Idle,
             12 => Kind::Signals(set(random)),
             _ => Kind::Executor,
         };
-        if supports(capabilities, kind) {
+        let is_of_theme = theme.is_none_or(|theme| theme == std::mem::discriminant(&kind));
+        if supports(capabilities, kind) && is_of_theme {
             return kind;
         }
     }
@@ -101,20 +123,37 @@ impl Maker {
         for _ in 0..self.random.between(3, 14) {
             let step = self.step();
             steps.push(step);
-            // A thread that waits for room is waited for, more often than not.
-            if matches!(step, Step::Do(Action::Push(_))) && self.random.chance(60) {
-                steps.push(Step::Block);
-            }
+            self.follow_up(step, &mut steps);
         }
-        // So that nothing that is due goes unseen.
-        steps.extend([Step::Dispatch, Step::Dispatch]);
+        // So that nothing that is due goes unseen, except by a loop that is dropped with it.
+        if self.random.chance(90) {
+            steps.extend([Step::Dispatch, Step::Dispatch]);
+        }
         steps
+    }
+
+    /// What is begun by one step is ended by another, more often than not.
+    fn follow_up(&mut self, step: Step, steps: &mut Vec<Step>) {
+        let roll = self.random.between(0, 9);
+        match step {
+            Step::Do(Action::Push(_)) if roll < 6 => steps.push(Step::Block),
+            Step::Do(Action::Push(id)) if roll < 8 => steps.push(Step::Do(Action::Remove(id))),
+            Step::Do(Action::Spawn(id, Future::Reads | Future::Writes)) if roll < 7 => {
+                let feed = Step::Do(Action::Feed(id));
+                steps.extend([Step::Dispatch, feed, Step::Dispatch, Step::Dispatch]);
+            }
+            Step::Do(Action::Spawn(_, Future::Sleeps)) if roll < 7 => {
+                steps.extend([Step::Dispatch, Step::Wait, Step::Dispatch]);
+            }
+            _ => {}
+        }
     }
 
     fn step(&mut self) -> Step {
         match self.random.between(0, 99) {
-            0..=56 => Step::Do(self.action(None)),
-            57..=81 => Step::Dispatch,
+            0..=54 => Step::Do(self.action(None)),
+            55..=79 => Step::Dispatch,
+            80..=81 => Step::Run,
             82..=85 => Step::Wait,
             86 => Step::Interrupt,
             87..=90 => Step::Block,
@@ -128,16 +167,20 @@ impl Maker {
     }
 
     fn source(&mut self, id: Id) -> Source {
-        let turns = (0..self.random.between(0, 3)).map(|_| self.turn(id)).collect();
+        let mut turns: Vec<Turn> = (0..self.random.between(0, 3)).map(|_| self.turn(id)).collect();
+        let repeats = self.random.chance(6);
+        if let (Some(last), true) = (turns.last_mut(), repeats && self.random.chance(50)) {
+            last.actions.push(self.particular(id));
+        }
         let has_farewell = self.kinds[id] == Kind::Idle && self.random.chance(20);
         let farewell = if has_farewell { vec![self.action(Some(id))] } else { Vec::new() };
-        let (keeps_name, repeats) = (self.random.chance(10), self.random.chance(5));
+        let keeps_name = self.random.chance(10);
         Source { kind: self.kinds[id], turns, repeats, farewell, keeps_name }
     }
 
     fn turn(&mut self, id: Id) -> Turn {
         let mut actions = Vec::new();
-        if let (Kind::Fd(..), true) = (self.kinds[id], self.random.chance(70)) {
+        if let (Kind::Fd(..) | Kind::Pipe(_), true) = (self.kinds[id], self.random.chance(70)) {
             actions.push(Action::Read(self.random.pick(&[1, 8, 8])));
         }
         for _ in 0..self.random.pick(&[0, 1, 1, 1, 2, 3]) {
@@ -150,10 +193,10 @@ impl Maker {
         let roll = self.random.between(0, 19);
         match (kind, roll) {
             (_, 0) => Answer::Panic,
-            (Kind::Fd(..), 1..=2) => Answer::Fail,
-            (Kind::Fd(..), 3..=5) => Answer::Rearm,
-            (Kind::Fd(..), 6) => Answer::Disable,
-            (Kind::Fd(..), 7) => Answer::Remove,
+            (Kind::Fd(..) | Kind::Pipe(_), 1..=2) => Answer::Fail,
+            (Kind::Fd(..) | Kind::Pipe(_), 3..=5) => Answer::Rearm,
+            (Kind::Fd(..) | Kind::Pipe(_), 6) => Answer::Disable,
+            (Kind::Fd(..) | Kind::Pipe(_), 7) => Answer::Remove,
             (Kind::Timer(_), 1..=9) => Answer::Again(when(&mut self.random)),
             _ => Answer::Go,
         }
@@ -167,7 +210,7 @@ impl Maker {
         if self.random.chance(if own.is_some() { 3 } else { 1 }) {
             return Action::Stop;
         }
-        if self.random.chance(2) {
+        if self.random.chance(4) {
             return self.random.pick(&[Action::Nest, Action::NestOnThread, Action::Linger]);
         }
         let mut id = self.random.between(0, self.kinds.len() - 1);
@@ -194,10 +237,15 @@ impl Maker {
                 6 => Action::HangUp(id),
                 _ => Action::Update(id, interest(&mut self.random), mode(&mut self.random)),
             },
+            Kind::Pipe(_) if roll < 8 => Action::Write(id, self.random.pick(&[1, 1, 3])),
+            Kind::Pipe(_) => Action::HangUp(id),
             Kind::Ping if roll == 0 => Action::Release(id),
             Kind::Ping => Action::Ping(id),
             Kind::Channel { .. } if roll < 2 => Action::Release(id),
             Kind::Channel { bound: Some(_) } if roll < 5 => Action::Push(id),
+            Kind::Channel { bound: None } if roll == 2 && self.random.chance(20) => {
+                Action::Burst(id)
+            }
             Kind::Channel { .. } => Action::Send(id),
             Kind::Timer(_) => Action::Reset(id, when(&mut self.random)),
             Kind::Idle if roll < 4 => Action::Insert(id),
@@ -206,11 +254,16 @@ impl Maker {
             Kind::Signals(_) if roll < 3 => Action::Watch(id, set(&mut self.random)),
             Kind::Signals(_) => Action::Raise(self.random.pick(&[Signal::Usr1, Signal::Usr2])),
             Kind::Executor => match roll {
-                0..=2 => Action::Spawn(id, Future::Ready),
-                3..=5 => Action::Spawn(id, Future::Gated),
-                6 if self.random.chance(20) => Action::Release(id),
-                6 => Action::Spawn(id, self.random.pick(&[Future::Panics, Future::Sleeps])),
-                _ => Action::Open(id),
+                0..=1 => Action::Spawn(id, Future::Ready),
+                2..=3 => Action::Spawn(id, Future::Gated),
+                4 => Action::Open(id),
+                5 => Action::Feed(id),
+                6 if self.random.chance(40) => Action::Release(id),
+                6 => Action::Spawn(id, Future::Panics),
+                _ => Action::Spawn(
+                    id,
+                    self.random.pick(&[Future::Sleeps, Future::Reads, Future::Writes]),
+                ),
             },
         }
     }

@@ -1,12 +1,12 @@
 //! How the sources of a program are inserted.
 
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::act::failure;
+use super::link::{pair, pipe};
 use super::program::{Answer, Id, Kind, When};
 use super::slot::Poster;
 use super::stage::{Captured, Stage};
@@ -21,7 +21,20 @@ impl<A: Adapter> Stage<A> {
         let captured = Captured { id, stage: self.clone() };
         let stage = self.clone();
         match self.program.sources[id].kind {
-            Kind::Fd(interest, mode) => self.insert_fd(handle, captured, interest, mode),
+            Kind::Fd(interest, mode) => {
+                let (near, far) = pair()?;
+                let own = near.try_clone()?;
+                self.insert_fd(handle, captured, near, interest, mode)?;
+                let slot = &mut self.slots.borrow_mut()[id];
+                (slot.near, slot.far) = (Some(own), Some(far));
+                Ok(())
+            }
+            Kind::Pipe(mode) => {
+                let (near, far) = pipe()?;
+                self.insert_fd(handle, captured, near, Interest::Read, mode)?;
+                self.slots.borrow_mut()[id].far = Some(far);
+                Ok(())
+            }
             Kind::Ping => {
                 let (ping, source) = A::insert_ping(handle, move |handle| {
                     let _ = &captured;
@@ -71,13 +84,11 @@ impl<A: Adapter> Stage<A> {
         self: &Rc<Self>,
         handle: &A::Handle,
         captured: Captured<A>,
+        near: OwnedFd,
         interest: Interest,
         mode: Mode,
     ) -> Result<(), Failure> {
-        let (near, far) = UnixStream::pair()?;
-        near.set_nonblocking(true)?;
         let (stage, id) = (self.clone(), captured.id);
-        let (own, near): (_, OwnedFd) = (near.try_clone()?, near.into());
         let source = A::insert_fd(handle, near, interest, mode, move |handle, fd, readiness| {
             let _ = &captured;
             match stage.called(handle, id, Event::Ready(readiness), Some(fd)) {
@@ -88,8 +99,7 @@ impl<A: Adapter> Stage<A> {
                 Answer::Go | Answer::Again(_) | Answer::Panic => Next::Continue,
             }
         })?;
-        let slot = &mut self.slots.borrow_mut()[id];
-        (slot.source, slot.near, slot.far) = (Some(source), Some(own), Some(far));
+        self.slots.borrow_mut()[id].source = Some(source);
         Ok(())
     }
 

@@ -14,6 +14,7 @@
 mod act;
 mod generate;
 mod insert;
+mod link;
 mod nest;
 mod print;
 mod program;
@@ -28,12 +29,14 @@ mod surroundings;
 mod words;
 
 use std::fmt;
+use std::time::{Duration, Instant};
 
 use crate::adapter::Adapter;
 use crate::rule::Deviation;
 
-pub use act::{drain, fill, raise};
+pub use act::raise;
 pub use generate::generate;
+pub use link::{drain, fill, pair, pipe, transfer};
 pub use nest::nest;
 pub use program::{
     Action, Answer, Future, Id, Kind, Program, Scene, Set, Signal, Source, Step, Turn, WAIT, When,
@@ -71,10 +74,25 @@ pub struct Counterexample {
 ///
 /// The first one that shows a deviation, made smaller.
 pub fn check<A: Adapter>(seed: u64, programs: u64) -> Result<Stats, Box<Counterexample>> {
-    check_observed::<A>(seed, programs, |_, _| {})
+    check_observed::<A>(seed, programs, Limits::default(), |_, _| {})
 }
 
-/// The same, and tells of each program before it is performed.
+/// How long something may take.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// After so long no more programs are begun.
+    pub programs: Duration,
+    /// After so long a program that deviates is small enough.
+    pub shrinking: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { programs: Duration::MAX, shrinking: Duration::from_secs(8) }
+    }
+}
+
+/// The same within limits, and tells of each program before it is performed.
 ///
 /// # Errors
 ///
@@ -82,16 +100,21 @@ pub fn check<A: Adapter>(seed: u64, programs: u64) -> Result<Stats, Box<Countere
 pub fn check_observed<A: Adapter>(
     seed: u64,
     programs: u64,
+    limits: Limits,
     mut observe: impl FnMut(u64, &Program),
 ) -> Result<Stats, Box<Counterexample>> {
-    let mut stats = Stats::default();
+    let (mut stats, begin) = (Stats::default(), Instant::now());
     for seed in (0..programs).map(|number| seed.wrapping_add(number)) {
+        if begin.elapsed() > limits.programs {
+            break;
+        }
         let program = generate(seed, A::capabilities());
         observe(seed, &program);
         stats.programs += 1;
         stats.operations += program.operations() as u64;
         if let Some(counterexample) = replay::<A>(&program) {
-            return Err(Box::new(Counterexample { seed, ..shrink::shrink::<A>(counterexample) }));
+            let smallest = shrink::shrink::<A>(counterexample, limits.shrinking);
+            return Err(Box::new(Counterexample { seed, ..smallest }));
         }
     }
     Ok(stats)

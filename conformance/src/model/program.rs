@@ -68,6 +68,8 @@ impl Source {
 pub enum Kind {
     /// One end of a pair of sockets; the program has the other.
     Fd(#[serde(with = "InterestName")] Interest, #[serde(with = "ModeName")] Mode),
+    /// The end of a pipe that is read; the program has the other.
+    Pipe(#[serde(with = "ModeName")] Mode),
     /// A ping.
     Ping,
     /// A channel.
@@ -142,7 +144,7 @@ pub enum When {
     Past(u8),
     /// Now.
     Now,
-    /// In two milliseconds, so that a program can wait for it.
+    /// In a millisecond, so that a program can wait for it.
     Soon,
     /// So many hours after the program began, which is never.
     Far(u8),
@@ -155,7 +157,7 @@ impl When {
     pub const fn delay(self) -> Duration {
         match self {
             When::Past(_) | When::Now => Duration::ZERO,
-            When::Soon => Duration::from_millis(2),
+            When::Soon => Duration::from_millis(1),
             When::Far(hours) => Duration::from_secs(3600 * (hours as u64 + 1)),
             When::Never => Duration::MAX,
         }
@@ -192,12 +194,15 @@ pub enum Answer {
     Panic,
 }
 
+/// How many messages a burst is.
+pub(super) const BURST: usize = 1200;
+
 /// How long a future sleeps.
-pub(super) const SLEEP: Duration = Duration::from_millis(2);
+pub(super) const SLEEP: Duration = Duration::from_millis(1);
 
 /// The limit of [`Step::Wait`]. It is no whole number of milliseconds, so that it matters how a loop
 /// rounds.
-pub const WAIT: Duration = Duration::from_micros(2900);
+pub const WAIT: Duration = Duration::from_micros(1900);
 
 /// Something done with the loop, outside of a dispatch or in a callback.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -230,6 +235,8 @@ pub enum Action {
     Send(Id),
     /// Has another thread send the next message, and wait for room if there is none.
     Push(Id),
+    /// Sends more messages than fit into one turn.
+    Burst(Id),
     /// Lets go of what is held of a source: the handle of a ping, the sender of a channel, the
     /// scheduler of an executor, the handle of an idle callback.
     Release(Id),
@@ -237,6 +244,8 @@ pub enum Action {
     Spawn(Id, Future),
     /// Opens the oldest future of an executor that waits.
     Open(Id),
+    /// Lets the oldest future of an executor go on that waits for a descriptor.
+    Feed(Id),
     /// Cancels an idle callback.
     Cancel(Id),
     /// Changes the signals that a source watches.
@@ -264,8 +273,12 @@ pub enum Future {
     Gated,
     /// Panics when it is first polled.
     Panics,
-    /// Resolves after two milliseconds.
+    /// Resolves after a millisecond.
     Sleeps,
+    /// Resolves when it has read something from a descriptor.
+    Reads,
+    /// Resolves when it has written something to a descriptor.
+    Writes,
 }
 
 /// A step of a program.
@@ -275,7 +288,7 @@ pub enum Step {
     Do(Action),
     /// Dispatches without waiting.
     Dispatch,
-    /// Dispatches with a [limit](WAIT) of some milliseconds.
+    /// Dispatches with a [limit](WAIT) of almost two milliseconds.
     Wait,
     /// The same, while a signal that is handled elsewhere interrupts it.
     Interrupt,
@@ -311,6 +324,8 @@ impl Action {
             | Action::Ping(id)
             | Action::Send(id)
             | Action::Push(id)
+            | Action::Burst(id)
+            | Action::Feed(id)
             | Action::Release(id)
             | Action::Spawn(id, _)
             | Action::Open(id)

@@ -6,15 +6,15 @@ use super::program::{Answer, Id, Kind, Program, Step};
 use super::{Action, Counterexample, replay};
 use crate::adapter::{Adapter, Interest, Mode};
 
-/// No more programs than this are tried,
+/// No more programs than this are tried.
 const TRIES_MAX: usize = 4000;
 
-/// nor any after so long, since a rule has to come to an end.
-const TIME_MAX: Duration = Duration::from_secs(8);
-
-/// Finds a small program that shows a deviation, which need not be the same.
-pub(super) fn shrink<A: Adapter>(counterexample: Counterexample) -> Counterexample {
-    shrink_by(counterexample, TIME_MAX, &mut |program| replay::<A>(program))
+/// Finds, within the limit, a small program that shows a deviation, which need not be the same.
+pub(super) fn shrink<A: Adapter>(
+    counterexample: Counterexample,
+    limit: Duration,
+) -> Counterexample {
+    shrink_by(counterexample, limit, &mut |program| replay::<A>(program))
 }
 
 /// The same with another way to try a program.

@@ -1,14 +1,17 @@
 //! What a program holds of a source, with the types of the adapter forgotten.
 
+use std::collections::VecDeque;
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::os::unix::net::UnixStream;
+use std::fs::File;
+use std::future::poll_fn;
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use super::program::Future;
 use super::push::Pushing;
 use super::spec::Outcome;
 use crate::adapter::{Adapter, Refusal, Sender};
@@ -17,9 +20,9 @@ use crate::adapter::{Adapter, Refusal, Sender};
 pub(super) struct Slot<A: Adapter> {
     pub(super) source: Option<A::Source>,
     /// A duplicate of a descriptor that the loop has.
-    pub(super) near: Option<UnixStream>,
+    pub(super) near: Option<OwnedFd>,
     /// The other end of it.
-    pub(super) far: Option<UnixStream>,
+    pub(super) far: Option<File>,
     pub(super) ping: Option<Arc<dyn Fn() + Send + Sync>>,
     pub(super) sender: Option<Box<dyn Post>>,
     /// A thread that sends.
@@ -28,6 +31,10 @@ pub(super) struct Slot<A: Adapter> {
     pub(super) spawn: Option<Rc<dyn Fn(BoxedFuture) -> bool>>,
     /// Of the futures of an executor, in order.
     pub(super) gates: Vec<Arc<Gate>>,
+    /// The other ends of those that wait for a descriptor, in order, and which they are.
+    pub(super) feeds: VecDeque<(File, Future)>,
+    /// Those of them that have been fed: the end of one would be news, too.
+    pub(super) fed: Vec<File>,
 }
 
 impl<A: Adapter> Default for Slot<A> {
@@ -42,6 +49,8 @@ impl<A: Adapter> Default for Slot<A> {
             cancel: None,
             spawn: None,
             gates: Vec::new(),
+            feeds: VecDeque::new(),
+            fed: Vec::new(),
         }
     }
 }
@@ -55,7 +64,7 @@ impl<A: Adapter> Slot<A> {
 }
 
 /// A future whose output is its number.
-pub(super) type BoxedFuture = Pin<Box<dyn Future<Output = u32>>>;
+pub(super) type BoxedFuture = Pin<Box<dyn std::future::Future<Output = u32>>>;
 
 /// What a future waits for, to be opened by any thread.
 #[derive(Default)]

@@ -67,6 +67,7 @@ pub(super) struct Stage<A: Adapter> {
     pub(super) is_running: Cell<bool>,
     pub(super) is_stopped: Cell<bool>,
     pub(super) messages_sent: Cell<u32>,
+    pub(super) outings: Cell<u32>,
     /// Counts the messages and futures that are not dropped yet.
     pub(super) alive: Arc<()>,
 }
@@ -109,6 +110,7 @@ impl<A: Adapter> Stage<A> {
             is_running: Cell::new(false),
             is_stopped: Cell::new(false),
             messages_sent: Cell::new(0),
+            outings: Cell::new(0),
             alive: Arc::default(),
         }
     }
@@ -268,7 +270,7 @@ impl<A: Adapter> Stage<A> {
 
     /// The answer of the program, as far as the source and the loop can give it.
     fn answer(&self, id: Id, answer: Answer) -> Answer {
-        let is_fd = matches!(self.program.sources[id].kind, Kind::Fd(..));
+        let is_fd = matches!(self.program.sources[id].kind, Kind::Fd(..) | Kind::Pipe(_));
         let is_timer = matches!(self.program.sources[id].kind, Kind::Timer(_));
         let is_able = match answer {
             Answer::Go => true,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::act::write;
+use super::link::write;
 use super::program::{Action, Id, Kind, Step, WAIT};
 use super::spec::{Ending, Outcome, PATIENCE};
 use super::stage::{Panicked, Stage};
@@ -132,11 +132,15 @@ impl<A: Adapter> Stage<A> {
             })
         }));
         self.is_running.set(false);
-        if !matches!(outcome, Ok(Ok(()))) {
+        let is_well = matches!(outcome, Ok(Ok(())));
+        if !is_well && !is_over {
             return self.end_dispatch(outcome, Duration::ZERO);
         }
         self.note("the run ends");
-        if !is_over {
+        if !is_well {
+            let actual = outcome.map_or("it panicked".into(), |it| format!("it came to {it:?}"));
+            self.model.borrow_mut().deviate("a run that was stopped to return", actual);
+        } else if !is_over {
             let expected = "a run to go on until it is stopped, and call its closure every time";
             self.model.borrow_mut().deviate(expected, "it ended without");
         }

@@ -11,7 +11,7 @@ impl fmt::Display for When {
         match self {
             When::Past(steps) => write!(f, "{} ms before the start", (steps + 1) * 10),
             When::Now => f.write_str("now"),
-            When::Soon => f.write_str("in 2 ms"),
+            When::Soon => f.write_str("in 1 ms"),
             When::Far(hours) => write!(f, "{} h after the start", hours + 1),
             When::Never => f.write_str("never"),
         }
@@ -22,6 +22,7 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Kind::Fd(interest, mode) => write!(f, "descriptor, {interest:?}, {mode:?}"),
+            Kind::Pipe(mode) => write!(f, "pipe, {mode:?}"),
             Kind::Ping => f.write_str("ping"),
             Kind::Channel { bound: None } => f.write_str("channel"),
             Kind::Channel { bound: Some(bound) } => write!(f, "channel for {bound}"),
@@ -72,11 +73,15 @@ impl fmt::Display for Action {
             Action::Ping(id) => write!(f, "ping {}", n(id)),
             Action::Send(id) => write!(f, "send to {}", n(id)),
             Action::Push(id) => write!(f, "send to {} from another thread", n(id)),
+            Action::Burst(id) => write!(f, "send to {} over and over", n(id)),
+            Action::Feed(id) => write!(f, "let a future of {} read or write", n(id)),
             Action::Release(id) => write!(f, "drop the handle of {}", n(id)),
             Action::Spawn(id, Future::Ready) => write!(f, "spawn on {}", n(id)),
             Action::Spawn(id, Future::Gated) => write!(f, "spawn on {}, gated", n(id)),
             Action::Spawn(id, Future::Panics) => write!(f, "spawn on {}, to panic", n(id)),
-            Action::Spawn(id, Future::Sleeps) => write!(f, "spawn on {}, to sleep 2 ms", n(id)),
+            Action::Spawn(id, Future::Reads) => write!(f, "spawn on {}, to read", n(id)),
+            Action::Spawn(id, Future::Writes) => write!(f, "spawn on {}, to write", n(id)),
+            Action::Spawn(id, Future::Sleeps) => write!(f, "spawn on {}, to sleep 1 ms", n(id)),
             Action::Open(id) => write!(f, "open the gate of {}", n(id)),
             Action::Cancel(id) => write!(f, "cancel {}", n(id)),
             Action::Watch(id, set) => write!(f, "set {} to {set}", n(id)),

@@ -1,8 +1,10 @@
 //! Programs made at random, judged by an executable model of the specification.
 
+use std::time::Duration;
+
 use crate::adapter::{Adapter, Capability};
 use crate::fixture::Fixture;
-use crate::model;
+use crate::model::{self, Limits};
 use crate::rule::{Case, Check, Level, Rule};
 
 pub(super) fn cases<A: Adapter>() -> Vec<Case> {
@@ -10,7 +12,11 @@ pub(super) fn cases<A: Adapter>() -> Vec<Case> {
 }
 
 /// Few enough for a part of every run; `cargo suite model` goes on for as long as it is let.
-const PROGRAMS_MAX: u64 = 600;
+const PROGRAMS_MAX: u64 = 1500;
+
+/// Together less than a rule may take, however slow the machine is.
+const LIMITS: Limits =
+    Limits { programs: Duration::from_secs(11), shrinking: Duration::from_secs(6) };
 
 const PROGRAMS: Rule = Rule {
     id: "MODEL-01",
@@ -30,7 +36,11 @@ fn programs<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     let observe = |seed: u64, program: &model::Program| {
         trace.note(format_args!("seed {seed:#x}: {program}"));
     };
-    match model::check_observed::<A>(t.trial.settings.seed, PROGRAMS_MAX, observe) {
+    let limits = Limits {
+        programs: t.trial.limit(LIMITS.programs),
+        shrinking: t.trial.limit(LIMITS.shrinking),
+    };
+    match model::check_observed::<A>(t.trial.settings.seed, PROGRAMS_MAX, limits, observe) {
         Ok(stats) => {
             trace.note(format_args!("{stats:?}"));
             Ok(())

@@ -10,7 +10,7 @@ use super::child::{Entry, Job};
 use super::process::{self, Ended, Status};
 use super::{Error, Suite, watchdog};
 use crate::adapter::Adapter;
-use crate::model::{self, Counterexample, Program, Stats};
+use crate::model::{self, Counterexample, Limits, Program, Stats};
 use crate::rule::{Check, Deviation, Settings};
 
 /// How long a process may take for its programs, before it is scaled.
@@ -63,7 +63,7 @@ fn check<A: Adapter>(
 ) -> Result<Stats, Box<Counterexample>> {
     match programs {
         Programs::Seeds(seed, count) => {
-            model::check_observed::<A>(*seed, *count, |seed, _| begins(seed))
+            model::check_observed::<A>(*seed, *count, Limits::default(), |seed, _| begins(seed))
         }
         Programs::Only(program) => {
             begins(0);

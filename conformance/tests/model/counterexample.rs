@@ -14,8 +14,11 @@
 #![allow(dead_code, unused_imports, unused_variables, reason = "a program need not use all of it")]
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::fs::File;
 use std::future::Future;
 use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -28,7 +31,8 @@ use conformance::adapter::{
     TimerNext,
 };
 use conformance::model::{
-    Gate, Signal, block_signal, catch_signals, drain, fill, interrupted, is_readable, nest, raise,
+    Gate, Signal, block_signal, catch_signals, drain, fill, interrupted, is_readable, nest, pair,
+    pipe, raise, transfer,
 };
 
 use conformance::adapters::CalloopRef as Loop;
@@ -39,8 +43,8 @@ type Source = <Loop as Adapter>::Source;
 /// The name of a source, while it has one.
 type Name = RefCell<Option<Source>>;
 
-/// A socket, while it is open.
-type Socket = RefCell<Option<UnixStream>>;
+/// An end of a descriptor, while it is open.
+type End = RefCell<Option<File>>;
 
 /// What has a source called, or a message sent, from any thread.
 type Poke = RefCell<Option<Arc<dyn Fn() + Send + Sync>>>;
@@ -60,14 +64,15 @@ fn remove(handle: &Handle, name: &Name) {
     source.into_iter().for_each(|source| Loop::remove(handle, source));
 }
 
-fn write(far: &Socket, count: usize) {
+fn write(far: &End, count: usize) {
     if let Some(far) = &mut *far.borrow_mut() {
         far.write_all(&vec![0; count]).expect("there is room");
     }
 }
 
-fn hang_up(far: &Socket) {
+fn hang_up(far: &End) {
     let far = far.take();
+    // With something unread it would be a reset of the connection, not its end.
     far.iter().for_each(drain);
 }
 
@@ -121,6 +126,32 @@ fn spawn_gated(spawns: &Spawns, gates: &Gates, is_open: bool) {
     spawn(spawns, async move { gate.passed().await });
 }
 
+/// The other ends of what futures wait for, and whether they wait to write.
+type Feeds = RefCell<VecDeque<(File, bool)>>;
+
+fn spawn_transfer(handle: &Handle, spawns: &Spawns, feeds: &Feeds, is_writing: bool) {
+    let (near, far) = pair().expect("two sockets");
+    if is_writing {
+        fill(&near);
+    }
+    let near = UnixStream::from(near);
+    near.set_nonblocking(is_writing).expect("it blocks or not");
+    let io = Loop::adapt_io(handle, near.into()).expect("an adapter");
+    feeds.borrow_mut().push_back((far, is_writing));
+    spawn(spawns, async move { drop(transfer(io, is_writing).await) });
+}
+
+fn feed(feeds: &Feeds) {
+    let Some((mut far, is_writing)) = feeds.borrow_mut().pop_front() else { return };
+    if is_writing {
+        drain(&far);
+    } else {
+        far.write_all(&[0]).expect("there is room");
+    }
+    // The end of the other side would be news, too.
+    std::mem::forget(far);
+}
+
 /// Does this when it is dropped.
 struct Farewell(Rc<World>, fn(&Rc<World>, &Handle));
 
@@ -139,8 +170,8 @@ struct World {
     wake_up: Poke,
     a_is_inserted: Cell<bool>,
     a: Name,
-    a_near: Socket,
-    a_far: Socket,
+    a_near: RefCell<Option<OwnedFd>>,
+    a_far: End,
     b_is_inserted: Cell<bool>,
     b: Name,
     b_ping: Poke,
@@ -158,6 +189,7 @@ struct World {
     g: Name,
     g_spawn: Spawns,
     g_gates: Gates,
+    g_feeds: Feeds,
     h_is_inserted: Cell<bool>,
     h: Name,
     h_send: Poke,
@@ -166,14 +198,17 @@ struct World {
     i: Name,
     j_is_inserted: Cell<bool>,
     j: Name,
-    j_near: Socket,
-    j_far: Socket,
+    j_near: RefCell<Option<OwnedFd>>,
+    j_far: End,
     k_is_inserted: Cell<bool>,
     k: Name,
     k_send: Poke,
     k_push: Poke,
     l_is_inserted: Cell<bool>,
     l: Name,
+    m_is_inserted: Cell<bool>,
+    m: Name,
+    m_far: End,
 }
 
 /// a: descriptor, Read, Level.
@@ -183,17 +218,16 @@ fn insert_a(world: &Rc<World>, handle: &Handle) {
     }
     let own = world.clone();
     let mut calls = 0;
-    let (near, far) = UnixStream::pair().expect("two sockets");
-    near.set_nonblocking(true).expect("it does not block");
+    let (near, far) = pair().expect("two sockets");
     let same = near.try_clone().expect("another descriptor");
     let (interest, mode) = (Interest::Read, Mode::Level);
-    let source = Loop::insert_fd(handle, near.into(), interest, mode, move |handle, fd, ready| {
+    let source = Loop::insert_fd(handle, near, interest, mode, move |handle, fd, ready| {
         println!("  a is called, {ready:?}");
         let world = &own;
         calls += 1;
         match calls {
             1 => {
-                let near = fd.try_clone_to_owned().map(UnixStream::from);
+                let near = fd.try_clone_to_owned().map(File::from);
                 println!("    read: {:?}", near.and_then(|mut near| near.read(&mut [0; 8])));
                 poke(&world.b_ping);
                 write(&world.a_far, 1);
@@ -293,7 +327,9 @@ fn insert_d(world: &Rc<World>, handle: &Handle) {
     world.d_send.replace(Some(Arc::new(move || {
         let (sent, sender) = &mut *sender.lock().expect("no sender panics");
         *sent += 1;
-        println!("    it comes to this: {:?}", sender.send(*sent));
+        if let Err(refused) = sender.send(*sent) {
+            println!("    it comes to this: {refused:?}");
+        }
     })));
     world.d_push.replace(Some(Arc::new(move || {
         let (number, sender) = {
@@ -407,7 +443,9 @@ fn insert_h(world: &Rc<World>, handle: &Handle) {
     world.h_send.replace(Some(Arc::new(move || {
         let (sent, sender) = &mut *sender.lock().expect("no sender panics");
         *sent += 1;
-        println!("    it comes to this: {:?}", sender.try_send(*sent));
+        if let Err(refused) = sender.try_send(*sent) {
+            println!("    it comes to this: {refused:?}");
+        }
     })));
     world.h_push.replace(Some(Arc::new(move || {
         let (number, sender) = {
@@ -423,14 +461,14 @@ fn insert_h(world: &Rc<World>, handle: &Handle) {
     world.h.replace(Some(source));
 }
 
-/// i: timer, in 2 ms.
+/// i: timer, in 1 ms.
 fn insert_i(world: &Rc<World>, handle: &Handle) {
     if world.i_is_inserted.replace(true) {
         return;
     }
     let own = world.clone();
     let mut calls = 0;
-    let source = Loop::insert_timer(handle, Duration::from_millis(2), move |handle, deadline| {
+    let source = Loop::insert_timer(handle, Duration::from_millis(1), move |handle, deadline| {
         println!("  i is called, {deadline:?}");
         let world = &own;
         calls += 1;
@@ -449,11 +487,10 @@ fn insert_j(world: &Rc<World>, handle: &Handle) {
     }
     let own = world.clone();
     let mut calls = 0;
-    let (near, far) = UnixStream::pair().expect("two sockets");
-    near.set_nonblocking(true).expect("it does not block");
+    let (near, far) = pair().expect("two sockets");
     let same = near.try_clone().expect("another descriptor");
     let (interest, mode) = (Interest::Both, Mode::Edge);
-    let source = Loop::insert_fd(handle, near.into(), interest, mode, move |handle, fd, ready| {
+    let source = Loop::insert_fd(handle, near, interest, mode, move |handle, fd, ready| {
         println!("  j is called, {ready:?}");
         let world = &own;
         calls += 1;
@@ -488,7 +525,9 @@ fn insert_k(world: &Rc<World>, handle: &Handle) {
     world.k_send.replace(Some(Arc::new(move || {
         let (sent, sender) = &mut *sender.lock().expect("no sender panics");
         *sent += 1;
-        println!("    it comes to this: {:?}", sender.try_send(*sent));
+        if let Err(refused) = sender.try_send(*sent) {
+            println!("    it comes to this: {refused:?}");
+        }
     })));
     world.k_push.replace(Some(Arc::new(move || {
         let (number, sender) = {
@@ -520,6 +559,32 @@ fn insert_l(world: &Rc<World>, handle: &Handle) {
         }
     });
     world.l.replace(Some(source.expect("it is inserted")));
+}
+
+/// m: pipe, Level.
+fn insert_m(world: &Rc<World>, handle: &Handle) {
+    if world.m_is_inserted.replace(true) {
+        return;
+    }
+    let own = world.clone();
+    let mut calls = 0;
+    let (near, far) = pipe().expect("a pipe");
+    let (interest, mode) = (Interest::Read, Mode::Level);
+    let source = Loop::insert_fd(handle, near, interest, mode, move |handle, fd, ready| {
+        println!("  m is called, {ready:?}");
+        let world = &own;
+        calls += 1;
+        match calls {
+            1 => {
+                let near = fd.try_clone_to_owned().map(File::from);
+                println!("    read: {:?}", near.and_then(|mut near| near.read(&mut [0; 1])));
+                Next::Continue
+            }
+            _ => Next::Continue,
+        }
+    });
+    world.m_far.replace(Some(far));
+    world.m.replace(Some(source.expect("it is inserted")));
 }
 
 fn main() {
@@ -559,6 +624,7 @@ fn main() {
         g: Default::default(),
         g_spawn: Default::default(),
         g_gates: Default::default(),
+        g_feeds: Default::default(),
         h_is_inserted: Cell::default(),
         h: Default::default(),
         h_send: Default::default(),
@@ -575,6 +641,9 @@ fn main() {
         k_push: Default::default(),
         l_is_inserted: Cell::default(),
         l: Default::default(),
+        m_is_inserted: Cell::default(),
+        m: Default::default(),
+        m_far: Default::default(),
     });
     block_signal(Signal::Usr1);
     let ping = |_| Loop::insert_ping(handle, |_| println!("one of the crowd is called"));
@@ -603,17 +672,31 @@ fn main() {
     insert_k(world, handle);
     println!("insert l");
     insert_l(world, handle);
+    println!("insert m");
+    insert_m(world, handle);
     println!("write 3 to a");
     write(&world.a_far, 3);
     println!("spawn on g, gated");
     spawn_gated(&world.g_spawn, &world.g_gates, false);
-    println!("spawn on g, to sleep 2 ms");
-    spawn(&world.g_spawn, Loop::sleep(handle, Duration::from_millis(2)).expect("a delay"));
+    println!("spawn on g, to sleep 1 ms");
+    spawn(&world.g_spawn, Loop::sleep(handle, Duration::from_millis(1)).expect("a delay"));
+    println!("spawn on g, to read");
+    spawn_transfer(handle, &world.g_spawn, &world.g_feeds, false);
+    println!("spawn on g, to write");
+    spawn_transfer(handle, &world.g_spawn, &world.g_feeds, true);
+    println!("let a future of g read or write");
+    feed(&world.g_feeds);
+    println!("let a future of g read or write");
+    feed(&world.g_feeds);
+    println!("send to d over and over");
+    (0..1200).for_each(|_| poke(&world.d_send));
+    println!("write 1 to m");
+    write(&world.m_far, 1);
     println!("set f to SIGUSR1");
     change(&world.f, |f| Loop::set_signals(handle, f, &[10]));
     println!("raise SIGUSR2");
     raise(Signal::Usr2).expect("a signal");
-    interrupted(|| dispatch(&mut event_loop, Duration::from_micros(2900)));
+    interrupted(|| dispatch(&mut event_loop, Duration::from_micros(1900)));
     println!("its own descriptor: {:?}", event_loop.as_fd().map(is_readable));
     dispatch(&mut event_loop, Duration::ZERO);
     let rounds = Cell::new(0);
@@ -640,7 +723,7 @@ fn main() {
     println!("use another loop on another thread");
     println!("    another loop: {:?}", std::thread::spawn(nest::<Loop>).join());
     println!("let time pass");
-    std::thread::sleep(Duration::from_micros(1500));
+    std::thread::sleep(Duration::from_micros(1100));
     println!("update j to None, OneShot");
     change(&world.j, |j| Loop::update_fd(handle, j, Interest::None, Mode::OneShot));
     println!("remove j");
@@ -650,6 +733,8 @@ fn main() {
     });
     println!("hang up on j");
     hang_up(&world.j_far);
+    println!("hang up on m");
+    hang_up(&world.m_far);
     println!("drop the handle of b");
     drop((world.b_ping.take(), world.b.take()));
     println!("drop the handle of h");
@@ -667,7 +752,7 @@ fn main() {
         }),
     );
     block(&mut event_loop, Duration::MAX, None);
-    dispatch(&mut event_loop, Duration::from_micros(2900));
+    dispatch(&mut event_loop, Duration::from_micros(1900));
     block(&mut event_loop, None, world.wake_up.borrow().clone());
     block(&mut event_loop, None, world.d_send.borrow().clone());
     world.handle.take();

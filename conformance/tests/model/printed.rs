@@ -48,12 +48,19 @@ fn everything() -> Program {
         Source { keeps_name: true, ..source(Kind::Fd(Interest::Both, Mode::Edge), vec![]) },
         source(Kind::Channel { bound: Some(0) }, vec![]),
         source(Kind::Timer(When::Never), vec![]),
+        source(Kind::Pipe(Mode::Level), vec![turn(&[Read(1)], Answer::Go)]),
     ];
-    let mut steps: Vec<Step> = (0..12).map(|id| Step::Do(Insert(id))).collect();
+    let mut steps: Vec<Step> = (0..13).map(|id| Step::Do(Insert(id))).collect();
     steps.extend([
         Step::Do(Write(0, 3)),
         Step::Do(Spawn(6, Future::Gated)),
         Step::Do(Spawn(6, Future::Sleeps)),
+        Step::Do(Spawn(6, Future::Reads)),
+        Step::Do(Spawn(6, Future::Writes)),
+        Step::Do(Feed(6)),
+        Step::Do(Feed(6)),
+        Step::Do(Burst(3)),
+        Step::Do(Write(12, 1)),
         Step::Do(Watch(5, Set::Usr1)),
         Step::Do(Raise(Signal::Usr2)),
         Step::Interrupt,
@@ -71,6 +78,7 @@ fn everything() -> Program {
         Step::Do(Update(9, Interest::None, Mode::OneShot)),
         Step::Do(Remove(9)),
         Step::Do(HangUp(9)),
+        Step::Do(HangUp(12)),
         Step::Do(Release(1)),
         Step::Do(Release(7)),
         Step::Do(Release(6)),

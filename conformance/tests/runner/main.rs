@@ -1,6 +1,7 @@
 //! Tests of the runner, through the real program: this one, which starts itself as a program that
 //! holds misbehaving loops to rules.
 
+mod broken;
 mod expectations;
 mod interruption;
 mod misbehaving;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         nonsense: usage_is_refused, a_pipe_is_written_to_and_not_replaced,
             results_that_cannot_be_written_fail, a_closed_output_ends_the_run;
         readme: commands_work, the_explanation_is_real;
+        broken: a_loop_that_dies_is_found, a_loop_that_hangs_is_found;
         interruption: a_signal_leaves_no_process, a_killed_runner_leaves_no_process;
     };
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()

@@ -151,7 +151,7 @@ fn starts_clean(t: &Trial) -> Check {
 }
 
 /// Tells the tests of a process.
-fn leave(name: &str, pid: u32) {
+pub(crate) fn leave(name: &str, pid: u32) {
     if let Some(directory) = std::env::var_os(PIDS) {
         let path = PathBuf::from(directory).join(format!("{name}-{pid}"));
         std::fs::write(path, "").expect("the directory of the test is there");

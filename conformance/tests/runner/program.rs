@@ -12,7 +12,7 @@ use conformance::runner::{self, Options, Suite, built_in};
 use nix::sys::signal::SigSet;
 use reports::record::{Conformance, Outcome, Record};
 
-use crate::misbehaving;
+use crate::{broken, misbehaving};
 
 /// Which program this one is to be; without it, it is the test.
 const PROGRAM: &str = "CONFORMANCE_TEST_PROGRAM";
@@ -47,6 +47,7 @@ pub(crate) fn main() -> Option<ExitCode> {
                 runner::execute(&suites, &Arguments::parse().options, "cargo suite conformance")
             })
         }
+        "broken" => broken::main(),
         other => panic!("no program is called {other}"),
     })
 }

@@ -12,8 +12,11 @@ pub(super) const HEAD: &str = r#"
 #![allow(dead_code, unused_imports, unused_variables, reason = "a program need not use all of it")]
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::fs::File;
 use std::future::Future;
 use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -26,7 +29,8 @@ use conformance::adapter::{
     TimerNext,
 };
 use conformance::model::{
-    Gate, Signal, block_signal, catch_signals, drain, fill, interrupted, is_readable, nest, raise,
+    Gate, Signal, block_signal, catch_signals, drain, fill, interrupted, is_readable, nest, pair,
+    pipe, raise, transfer,
 };
 
 use LOOP as Loop;
@@ -37,8 +41,8 @@ type Source = <Loop as Adapter>::Source;
 /// The name of a source, while it has one.
 type Name = RefCell<Option<Source>>;
 
-/// A socket, while it is open.
-type Socket = RefCell<Option<UnixStream>>;
+/// An end of a descriptor, while it is open.
+type End = RefCell<Option<File>>;
 
 /// What has a source called, or a message sent, from any thread.
 type Poke = RefCell<Option<Arc<dyn Fn() + Send + Sync>>>;
@@ -58,14 +62,15 @@ fn remove(handle: &Handle, name: &Name) {
     source.into_iter().for_each(|source| Loop::remove(handle, source));
 }
 
-fn write(far: &Socket, count: usize) {
+fn write(far: &End, count: usize) {
     if let Some(far) = &mut *far.borrow_mut() {
         far.write_all(&vec![0; count]).expect("there is room");
     }
 }
 
-fn hang_up(far: &Socket) {
+fn hang_up(far: &End) {
     let far = far.take();
+    // With something unread it would be a reset of the connection, not its end.
     far.iter().for_each(drain);
 }
 
@@ -117,6 +122,32 @@ fn spawn_gated(spawns: &Spawns, gates: &Gates, is_open: bool) {
     let gate = Arc::new(Gate::new(is_open));
     gates.borrow_mut().push(gate.clone());
     spawn(spawns, async move { gate.passed().await });
+}
+
+/// The other ends of what futures wait for, and whether they wait to write.
+type Feeds = RefCell<VecDeque<(File, bool)>>;
+
+fn spawn_transfer(handle: &Handle, spawns: &Spawns, feeds: &Feeds, is_writing: bool) {
+    let (near, far) = pair().expect("two sockets");
+    if is_writing {
+        fill(&near);
+    }
+    let near = UnixStream::from(near);
+    near.set_nonblocking(is_writing).expect("it blocks or not");
+    let io = Loop::adapt_io(handle, near.into()).expect("an adapter");
+    feeds.borrow_mut().push_back((far, is_writing));
+    spawn(spawns, async move { drop(transfer(io, is_writing).await) });
+}
+
+fn feed(feeds: &Feeds) {
+    let Some((mut far, is_writing)) = feeds.borrow_mut().pop_front() else { return };
+    if is_writing {
+        drain(&far);
+    } else {
+        far.write_all(&[0]).expect("there is room");
+    }
+    // The end of the other side would be news, too.
+    std::mem::forget(far);
 }
 
 /// Does this when it is dropped.

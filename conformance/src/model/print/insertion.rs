@@ -39,14 +39,21 @@ pub(super) fn insertion(text: &mut String, program: &Program, id: Id) {
 fn body(n: char, kind: Kind, turns: &str) -> String {
     match kind {
         Kind::Fd(interest, mode) => format!(
-            "    let (near, far) = UnixStream::pair().expect(\"two sockets\");
-    near.set_nonblocking(true).expect(\"it does not block\");
+            "    let (near, far) = pair().expect(\"two sockets\");
     let same = near.try_clone().expect(\"another descriptor\");
     let (interest, mode) = (Interest::{interest:?}, Mode::{mode:?});
-    let source = Loop::insert_fd(handle, near.into(), interest, mode, move |handle, fd, ready| {{
+    let source = Loop::insert_fd(handle, near, interest, mode, move |handle, fd, ready| {{
         println!(\"  {n} is called, {{ready:?}}\");\n{turns}    }});
     world.{n}_far.replace(Some(far));
     world.{n}_near.replace(Some(same));
+    world.{n}.replace(Some(source.expect(\"it is inserted\")));\n"
+        ),
+        Kind::Pipe(mode) => format!(
+            "    let (near, far) = pipe().expect(\"a pipe\");
+    let (interest, mode) = (Interest::Read, Mode::{mode:?});
+    let source = Loop::insert_fd(handle, near, interest, mode, move |handle, fd, ready| {{
+        println!(\"  {n} is called, {{ready:?}}\");\n{turns}    }});
+    world.{n}_far.replace(Some(far));
     world.{n}.replace(Some(source.expect(\"it is inserted\")));\n"
         ),
         Kind::Timer(when) => format!(
@@ -99,7 +106,9 @@ fn body_of_woken(n: char, kind: Kind, turns: &str) -> String {
     world.{n}_send.replace(Some(Arc::new(move || {{
         let (sent, sender) = &mut *sender.lock().expect(\"no sender panics\");
         *sent += 1;
-        println!(\"    it comes to this: {{:?}}\", sender.{send}(*sent));
+        if let Err(refused) = sender.{send}(*sent) {{
+            println!(\"    it comes to this: {{refused:?}}\");
+        }}
     }})));
     world.{n}_push.replace(Some(Arc::new(move || {{
         let (number, sender) = {{
@@ -174,11 +183,13 @@ fn possible(actions: &[Action], own: Id) -> impl Iterator<Item = Action> {
 fn answer(kind: Kind, answer: Answer) -> String {
     match (kind, answer) {
         (_, Answer::Panic) => "panic!(\"as the program says\")".into(),
-        (Kind::Fd(..), Answer::Rearm) => "Next::Rearm".into(),
-        (Kind::Fd(..), Answer::Disable) => "Next::Disable".into(),
-        (Kind::Fd(..), Answer::Remove) => "Next::Remove".into(),
-        (Kind::Fd(..), Answer::Fail) => "Next::Fail(\"as the program says\")".into(),
-        (Kind::Fd(..), _) => "Next::Continue".into(),
+        (Kind::Fd(..) | Kind::Pipe(_), answer) => match answer {
+            Answer::Rearm => "Next::Rearm".into(),
+            Answer::Disable => "Next::Disable".into(),
+            Answer::Remove => "Next::Remove".into(),
+            Answer::Fail => "Next::Fail(\"as the program says\")".into(),
+            _ => "Next::Continue".into(),
+        },
         (Kind::Timer(_), Answer::Again(when)) => match instant(when) {
             Some(instant) => format!("TimerNext::At(world.{instant})"),
             None => format!("TimerNext::After({})", delay(when)),

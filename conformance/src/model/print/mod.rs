@@ -51,12 +51,15 @@ fn path<A: Adapter>() -> &'static str {
 /// The fields that a kind of source needs, with their types.
 fn fields(kind: Kind) -> &'static [(&'static str, &'static str)] {
     match kind {
-        Kind::Fd(..) => &[("", "Name"), ("_near", "Socket"), ("_far", "Socket")],
+        Kind::Fd(..) => &[("", "Name"), ("_near", "RefCell<Option<OwnedFd>>"), ("_far", "End")],
+        Kind::Pipe(_) => &[("", "Name"), ("_far", "End")],
         Kind::Ping => &[("", "Name"), ("_ping", "Poke")],
         Kind::Channel { .. } => &[("", "Name"), ("_send", "Poke"), ("_push", "Poke")],
         Kind::Timer(_) | Kind::Signals(_) => &[("", "Name")],
         Kind::Idle => &[("_cancel", "RefCell<Option<Box<dyn FnOnce()>>>")],
-        Kind::Executor => &[("", "Name"), ("_spawn", "Spawns"), ("_gates", "Gates")],
+        Kind::Executor => {
+            &[("", "Name"), ("_spawn", "Spawns"), ("_gates", "Gates"), ("_feeds", "Feeds")]
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a program does, a statement each.
 
 use crate::model::act::LINGER;
-use crate::model::program::{Action, Future, Kind, Program, SLEEP, Step, WAIT, When, name};
+use crate::model::program::{Action, BURST, Future, Kind, Program, SLEEP, Step, WAIT, When, name};
 
 /// An instant that is counted from the start.
 pub(super) fn instant(when: When) -> Option<String> {
@@ -101,7 +101,7 @@ pub(super) fn statement(program: &Program, action: Action) -> String {
         Action::Fill(_) => format!("world.{n}_near.borrow().iter().for_each(fill);"),
         Action::Drain(_) => format!("world.{n}_far.borrow().iter().for_each(drain);"),
         Action::Read(count) => format!(
-            "let near = fd.try_clone_to_owned().map(UnixStream::from);
+            "let near = fd.try_clone_to_owned().map(File::from);
                 println!(\"    read: {{:?}}\", near.and_then(|mut near| near.read(&mut [0; {count}])));"
         ),
         Action::Ping(_) => format!("poke(&world.{n}_ping);"),
@@ -124,6 +124,12 @@ pub(super) fn statement(program: &Program, action: Action) -> String {
             "spawn(&world.{n}_spawn, Loop::sleep(handle, Duration::from_millis({})).expect(\"a delay\"));",
             SLEEP.as_millis()
         ),
+        Action::Spawn(_, future) => format!(
+            "spawn_transfer(handle, &world.{n}_spawn, &world.{n}_feeds, {});",
+            future == Future::Writes
+        ),
+        Action::Burst(_) => format!("(0..{BURST}).for_each(|_| poke(&world.{n}_send));"),
+        Action::Feed(_) => format!("feed(&world.{n}_feeds);"),
         Action::Open(_) => {
             format!("next(&world.{n}_gates).into_iter().for_each(|gate| gate.open());")
         }

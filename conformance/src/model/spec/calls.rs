@@ -72,7 +72,8 @@ impl Model {
         }
         self.check_order(id)?;
         let entry = &mut self.entries[id];
-        (entry.claim, entry.is_sure) = (entry.state.call(event, now)?, true);
+        entry.claim = entry.state.call(event, now)?;
+        entry.is_sure |= entry.state.is_settled();
         if entry.life == Life::Disabled && !goes_on {
             entry.life = Life::Enabled;
         }

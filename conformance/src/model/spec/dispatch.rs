@@ -30,8 +30,9 @@ impl Model {
             match &entry.state {
                 // A delay goes on while its executor is silent.
                 State::Executor(executor) if entry.drop != Drop::Done => {
-                    is_sure |= executor.is_sleeping() && entry.is_surely_enabled();
-                    may_end |= executor.is_sleeping();
+                    let (may_wake, wakes) = executor.may_wake();
+                    is_sure |= wakes && entry.is_surely_enabled();
+                    may_end |= may_wake;
                 }
                 State::Channel(channel) if entry.is_surely_enabled() => {
                     is_sure |= channel.coming.is_some() && channel.bound == Some(0);
@@ -140,8 +141,13 @@ impl Model {
         } else {
             self.is_stirred = true;
             for entry in &mut self.entries {
-                if entry.claim == Claim::Must || (entry.claim == Claim::May && !entry.is_sure) {
+                // A timer may have become due during the wait.
+                let is_open = !entry.is_sure || matches!(entry.state, State::Timer(_));
+                if entry.claim == Claim::Must || (entry.claim == Claim::May && is_open) {
                     entry.state.carry();
+                }
+                if let (Claim::May, State::Fd(fd)) = (entry.claim, &mut entry.state) {
+                    fd.forget_hang_up();
                 }
             }
         }

@@ -18,7 +18,11 @@ impl Model {
         let is_premature = matches!(entry.life, Life::Enabled | Life::Disabled);
         if is_over {
         } else if is_closing || entry.is_wild {
+            let is_early = is_closing && entry.claim == Claim::Must;
             (entry.life, entry.claim) = (Life::Gone, Claim::No);
+            if is_early {
+                self.deviate(format!("call of {text} before it goes"), "it is gone");
+            }
         } else if is_premature || was == Drop::Done {
             let expected = format!("the callback of {text} kept while it is in the loop");
             self.deviate(expected, "what it captured was dropped");

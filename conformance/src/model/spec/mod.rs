@@ -119,11 +119,21 @@ pub(super) struct Model {
     is_doubtful: bool,
 }
 
+/// No more bytes than this wait to be read.
+const BYTES_MAX: u32 = 64;
+
 /// A limit after which a loop counts as asleep for ever.
 pub(super) const PATIENCE: Duration = Duration::from_millis(400);
 
 impl Model {
     pub(super) fn new(program: &Program, capabilities: Capabilities, start: Instant) -> Self {
+        let state = |kind: Kind| {
+            let mut state = State::new(kind);
+            if let (State::Signals(signals), true) = (&mut state, program.scene.is_blocking) {
+                signals.keep();
+            }
+            state
+        };
         let entry = |kind: Kind| Entry {
             life: Life::Absent,
             is_sure: true,
@@ -131,7 +141,7 @@ impl Model {
             claim: Claim::No,
             is_silenced: false,
             drop: Drop::Never,
-            state: State::new(kind),
+            state: state(kind),
         };
         Model {
             capabilities,
@@ -208,6 +218,11 @@ impl Model {
     pub(super) fn is_watching_open(&self) -> bool {
         let is_open = |entry: &Entry| entry.life == Life::Gone && entry.drop != Drop::Done;
         self.entries.iter().any(|entry| matches!(entry.state, State::Signals(_)) && is_open(entry))
+    }
+
+    /// Whether more can be written to a descriptor without blocking.
+    pub(super) fn has_room(&self, id: Id) -> bool {
+        matches!(&self.entries[id].state, State::Fd(fd) if fd.bytes < BYTES_MAX)
     }
 
     fn text(&self, id: Id) -> String {

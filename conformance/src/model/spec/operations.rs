@@ -14,6 +14,8 @@ fn stirs(action: Action) -> bool {
         Action::Ping(_)
             | Action::Send(_)
             | Action::Push(_)
+            | Action::Burst(_)
+            | Action::Feed(_)
             | Action::Release(_)
             | Action::Raise(_)
             | Action::Watch(..)
@@ -34,6 +36,7 @@ impl Model {
         self.is_stirred |= stirs(action);
         if let Action::Send(id)
         | Action::Push(id)
+        | Action::Burst(id)
         | Action::Release(id)
         | Action::Spawn(id, _)
         | Action::Open(id) = action
@@ -74,7 +77,13 @@ impl Model {
             | Action::Stop
             | Action::Nest
             | Action::NestOnThread
-            | Action::Linger => {}
+            | Action::Linger
+            | Action::Burst(_) => {}
+            Action::Feed(id) => {
+                if let State::Executor(executor) = &mut self.entries[id].state {
+                    executor.feed(now);
+                }
+            }
         }
         DONE
     }

@@ -12,6 +12,8 @@ pub(in crate::model) struct Fd {
     /// What was written to the other end and not read yet.
     pub(in crate::model) bytes: u32,
     is_hung_up: bool,
+    /// A wait has begun since then that may have reported it.
+    is_hang_up_told: bool,
     /// Whether nothing more can be written.
     is_full: bool,
     /// Edge: there is news. One-shot: it has not shot.
@@ -34,6 +36,7 @@ impl Fd {
             mode,
             bytes: 0,
             is_hung_up: false,
+            is_hang_up_told: false,
             is_full: false,
             is_armed: false,
             is_carried: false,
@@ -63,12 +66,22 @@ impl Fd {
     /// It is registered, for the first time or anew.
     pub(super) fn register(&mut self) {
         (self.is_armed, self.is_carried) = (true, false);
-        (self.is_listed, self.rank) = (true, None);
+        (self.is_listed, self.rank, self.is_hang_up_told) = (true, None, false);
     }
 
     /// The dispatch that gathered it failed before it was called.
     pub(super) fn carry(&mut self) {
         self.is_carried = true;
+    }
+
+    /// Whether there is news that the last wait did not see.
+    pub(super) fn is_armed_anew(&self) -> bool {
+        self.mode != Mode::Level && self.is_armed
+    }
+
+    /// Whether the end of the other side was reported is open.
+    pub(in crate::model) fn forget_hang_up(&mut self) {
+        self.is_hang_up_told = false;
     }
 
     /// Something is written to the other end, at this point of the program.
@@ -126,11 +139,13 @@ impl Fd {
         // What is ready and level-triggered is put back, behind what else was there.
         self.is_listed = self.mode == Mode::Level && (is_ready || self.is_hung_up);
         self.place = self.rank.take().filter(|_| !self.is_carried && !self.is_hung_up);
+        // A hang-up may be reported whatever was asked for, but not for ever if nothing was.
+        let is_told = self.is_hung_up && std::mem::replace(&mut self.is_hang_up_told, true);
+        let is_hang_up = self.is_hung_up && !(is_told && self.interest == Interest::None);
         if claim || (self.is_carried && is_ready) {
             Claim::Must
-        } else if self.is_hung_up || self.is_carried {
-            // A hang-up may be reported whatever was asked for. What is left from a dispatch that
-            // failed may have become untrue since.
+        } else if is_hang_up || self.is_carried {
+            // What is left from a dispatch that failed may have become untrue since.
             Claim::May
         } else {
             Claim::No

@@ -9,7 +9,7 @@ mod woken;
 use std::time::Instant;
 
 use super::program::Kind;
-use crate::adapter::{Readiness, SignalEvent};
+use crate::adapter::{Interest, Readiness, SignalEvent};
 
 pub(super) use executor::Executor;
 pub(super) use fd::Fd;
@@ -65,6 +65,7 @@ impl State {
             Kind::Timer(_) => State::Timer(Timer::default()),
             Kind::Idle => State::Idle,
             Kind::Signals(set) => State::Signals(Signals::new(set)),
+            Kind::Pipe(mode) => State::Fd(Fd::new(Interest::Read, mode)),
             Kind::Executor => State::Executor(Executor::default()),
         }
     }
@@ -103,6 +104,12 @@ impl State {
         }
     }
 
+    /// Whether a call tells that it is enabled: not if it was registered anew, or not, since the
+    /// wait that the call is for.
+    pub(super) fn is_settled(&self) -> bool {
+        !matches!(self, State::Fd(fd) if fd.is_armed_anew())
+    }
+
     /// Its callback failed or panicked: what is left of its turn need not wait to be woken.
     pub(super) fn interrupt(&mut self) {
         match self {
@@ -135,6 +142,9 @@ impl State {
         }
     }
 }
+
+/// A turn may be cut after so much of it, if more is left for the next.
+const TURN_MIN: usize = 256;
 
 fn claim_of_turn(left: usize, is_stirred: bool) -> Claim {
     match (left, is_stirred) {

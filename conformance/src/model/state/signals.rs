@@ -9,6 +9,8 @@ use crate::model::program::{Set, Signal};
 pub(in crate::model) struct Signals {
     pub(in crate::model) set: Set,
     states: [Pending; 2],
+    /// Whether SIGUSR1 stays pending when it is not watched, because the thread blocks it.
+    is_kept: bool,
 }
 
 /// A signal.
@@ -26,7 +28,12 @@ const NOTHING: Pending = Pending { claim: Claim::No, is_gathered: false, is_agai
 
 impl Signals {
     pub(super) fn new(set: Set) -> Self {
-        Signals { set, states: [NOTHING; 2] }
+        Signals { set, states: [NOTHING; 2], is_kept: false }
+    }
+
+    /// The thread blocks SIGUSR1 by itself.
+    pub(in crate::model) fn keep(&mut self) {
+        self.is_kept = true;
     }
 
     pub(in crate::model) fn raise(&mut self, signal: Signal) {
@@ -38,16 +45,22 @@ impl Signals {
     pub(in crate::model) fn watch(&mut self, set: Set) -> Claim {
         self.set = set;
         for signal in Signal::ALL.into_iter().filter(|signal| !set.has(*signal)) {
-            self.states[signal as usize] = NOTHING;
+            let state = &mut self.states[signal as usize];
+            let claim = if self.is_kept { state.claim.min(Claim::May) } else { Claim::No };
+            *state = Pending { claim, ..NOTHING };
         }
         self.left()
     }
 
     pub(super) fn gather(&mut self) -> Claim {
-        for state in &mut self.states {
+        let watched = Signal::ALL.into_iter().filter(|signal| self.set.has(*signal));
+        let mut claim = Claim::No;
+        for signal in watched {
+            let state = &mut self.states[signal as usize];
             (state.is_gathered, state.is_again) = (state.claim == Claim::Must, false);
+            claim = claim.max(state.claim);
         }
-        self.states.iter().map(|state| state.claim).max().unwrap_or(Claim::No)
+        claim
     }
 
     /// A signal that came after the wait may be told along with the others.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Claim, claim_of_turn};
+use super::{Claim, TURN_MIN, claim_of_turn};
 
 /// Something that coalesces: a ping.
 #[derive(Clone, Debug)]
@@ -48,6 +48,8 @@ pub(in crate::model) struct Channel {
     pub(in crate::model) is_over: bool,
     /// How much the last wait promised.
     left: usize,
+    /// How much was delivered in this turn.
+    taken: usize,
     /// It was woken since, so that it may have a turn although there is nothing left to deliver.
     pub(in crate::model) is_stirred: bool,
 }
@@ -62,7 +64,7 @@ impl Channel {
     }
 
     pub(super) fn gather(&mut self) -> Claim {
-        self.left = self.queue.len() + usize::from(self.is_closed);
+        (self.left, self.taken) = (self.queue.len() + usize::from(self.is_closed), 0);
         claim_of_turn(self.left, std::mem::take(&mut self.is_stirred) || self.coming.is_some())
     }
 
@@ -88,6 +90,7 @@ impl Channel {
     /// What was sent after the wait may be delivered along with the rest.
     fn took(&mut self) -> Claim {
         self.left = self.left.saturating_sub(1);
-        if self.left > 0 { Claim::Must } else { Claim::May }
+        self.taken += 1;
+        if self.left > 0 && self.taken < TURN_MIN { Claim::Must } else { Claim::May }
     }
 }
