@@ -2,7 +2,7 @@
 
 use std::mem::Discriminant;
 
-use super::act::supports;
+use super::possible::supports;
 use super::program::{
     Action, Answer, Future, Id, Kind, Program, Scene, Set, Signal, Source, Step, Turn, When,
 };
@@ -99,7 +99,10 @@ fn mode(random: &mut Random) -> Mode {
 
 fn when(random: &mut Random) -> When {
     match random.between(0, 9) {
-        0..=5 => When::Past(random.between(0, 2) as u8),
+        0..=5 => {
+            let steps = random.pick(&[2, 2, 9]);
+            When::Past(random.between(0, steps) as u8)
+        }
         6 => When::Now,
         7 => When::Soon,
         8 if random.chance(30) => When::Never,
@@ -115,6 +118,10 @@ struct Maker {
 impl Maker {
     fn steps(&mut self) -> Vec<Step> {
         let mut steps = Vec::new();
+        if self.random.chance(10) {
+            // It may be there before anybody listens.
+            steps.push(Step::Do(Action::Raise(Signal::Usr1)));
+        }
         for id in 0..self.kinds.len() {
             if self.random.chance(80) {
                 steps.push(Step::Do(Action::Insert(id)));
@@ -142,8 +149,12 @@ impl Maker {
                 let feed = Step::Do(Action::Feed(id));
                 steps.extend([Step::Dispatch, feed, Step::Dispatch, Step::Dispatch]);
             }
-            Step::Do(Action::Spawn(_, Future::Sleeps)) if roll < 7 => {
+            Step::Do(Action::Spawn(_, Future::Sleeps)) if roll < 5 => {
                 steps.extend([Step::Dispatch, Step::Wait, Step::Dispatch]);
+            }
+            Step::Do(Action::Spawn(id, Future::Sleeps)) if roll < 8 => {
+                let remove = Step::Do(Action::Remove(id));
+                steps.extend([Step::Dispatch, remove, Step::Dispatch, Step::Wait]);
             }
             _ => {}
         }
@@ -243,7 +254,7 @@ impl Maker {
             Kind::Ping => Action::Ping(id),
             Kind::Channel { .. } if roll < 2 => Action::Release(id),
             Kind::Channel { bound: Some(_) } if roll < 5 => Action::Push(id),
-            Kind::Channel { bound: None } if roll == 2 && self.random.chance(20) => {
+            Kind::Channel { bound: None } if roll == 2 && self.random.chance(50) => {
                 Action::Burst(id)
             }
             Kind::Channel { .. } => Action::Send(id),

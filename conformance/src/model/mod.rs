@@ -7,15 +7,18 @@
 //! what the wait gathered is delivered once, in order within each kind of source, and never to a
 //! source that was removed, disabled or changed meanwhile; idle callbacks come last; an error or a
 //! panic loses nothing; what a callback captured is dropped when its source is gone; nothing ends a
-//! wait early. Where loops may differ, the model permits every way, or asks the capabilities.
+//! wait early, and nothing is left of a loop that is dropped. Where loops may differ, the model permits every way, or asks the capabilities.
 //!
 //! A program that shows a deviation is made smaller for as long as it shows one, and printed.
 
 mod act;
+mod action;
+mod futures;
 mod generate;
 mod insert;
 mod link;
 mod nest;
+mod possible;
 mod print;
 mod program;
 mod push;

@@ -149,6 +149,9 @@ impl<A: Adapter> Stage<A> {
             self.settle();
             self.check_signals();
         }
+        if let Err((expected, actual)) = self.surroundings.check_descriptors() {
+            self.model.borrow_mut().doubt(expected, actual);
+        }
         if !self.is_off() {
             self.note("the end: everything is dropped");
         }

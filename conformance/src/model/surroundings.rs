@@ -35,6 +35,7 @@ static BEGUN: AtomicU64 = AtomicU64::new(0);
 pub(super) struct Surroundings {
     number: u64,
     descriptors: usize,
+    inheritable: usize,
     /// Before the scene of the program was set.
     original: SigSet,
     /// When it was.
@@ -53,7 +54,8 @@ impl Surroundings {
         if scene.is_blocking {
             block_signal(Signal::Usr1);
         }
-        Surroundings { number, descriptors: count_descriptors(), original, mask: mask() }
+        let (inheritable, descriptors) = (count_inheritable(), count_descriptors());
+        Surroundings { number, descriptors, inheritable, original, mask: mask() }
     }
 
     /// The signals that are watched are blocked, and no others.
@@ -73,10 +75,25 @@ impl Surroundings {
         Ok(())
     }
 
-    /// Nothing is left of the program. What the other threads of the process do would be seen, too.
+    /// Whether no other thread of the process performs a program, whose doing would be seen, too.
+    fn is_alone(&self) -> bool {
+        PERFORMING.load(SeqCst) == 1 && BEGUN.load(SeqCst) == self.number + 1
+    }
+
+    /// What the loop and its sources have opened is closed in a program that is started.
+    pub(super) fn check_descriptors(&self) -> Result<(), Difference> {
+        if !self.is_alone() {
+            return Ok(());
+        }
+        match count_inheritable().saturating_sub(self.inheritable) {
+            0 => Ok(()),
+            more => Err(("no descriptor for others to inherit", format!("there are {more}"))),
+        }
+    }
+
+    /// Nothing is left of the program.
     pub(super) fn check_end(&self) -> Result<(), Difference> {
-        let is_alone = PERFORMING.load(SeqCst) == 1 && BEGUN.load(SeqCst) == self.number + 1;
-        if !is_alone {
+        if !self.is_alone() {
             return Ok(());
         }
         if STRUCK.load(SeqCst) {
@@ -116,6 +133,18 @@ fn mask() -> SigSet {
 /// How many descriptors are open; where that cannot be told, always none.
 fn count_descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
+}
+
+/// How many descriptors a program that is started would inherit; where that cannot be told, none.
+fn count_inheritable() -> usize {
+    const O_CLOEXEC: u32 = 0o2_000_000;
+    let Ok(entries) = std::fs::read_dir("/proc/self/fdinfo") else { return 0 };
+    let flags = |text: String| {
+        let flags = text.lines().find_map(|line| line.strip_prefix("flags:"))?;
+        u32::from_str_radix(flags.trim(), 8).ok()
+    };
+    let texts = entries.filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok());
+    texts.filter_map(flags).filter(|flags| flags & O_CLOEXEC == 0).count()
 }
 
 /// How much of the processor this thread has used.

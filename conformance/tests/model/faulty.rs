@@ -37,7 +37,10 @@ pub(crate) mod fault {
     pub(crate) const KEEPS_CALLBACKS: u8 = 18;
     pub(crate) const IDLE_FIRST: u8 = 19;
     pub(crate) const OUTPUT_IS_LATE: u8 = 20;
-    pub(crate) const ALL: std::ops::RangeInclusive<u8> = TIMER_IS_EARLY..=OUTPUT_IS_LATE;
+    pub(crate) const SLEEPS_LESS: u8 = 21;
+    pub(crate) const KEEPS_ITS_SIGNALS: u8 = 22;
+    pub(crate) const IGNORES_A_STOP: u8 = 23;
+    pub(crate) const ALL: std::ops::RangeInclusive<u8> = TIMER_IS_EARLY..=IGNORES_A_STOP;
 }
 
 type Handle = <Sound as Adapter>::Handle;
@@ -210,11 +213,16 @@ impl<const FAULT: u8> Adapter for Faulty<FAULT> {
         self.0.stopper()
     }
 
-    fn run<F>(&mut self, timeout: Option<Duration>, each: F) -> Result<(), Failure>
+    fn run<F>(&mut self, timeout: Option<Duration>, mut each: F) -> Result<(), Failure>
     where
         F: FnMut(&Handle),
     {
-        self.0.run(timeout, each)
+        self.0.run(timeout, &mut each)?;
+        if FAULT == fault::IGNORES_A_STOP {
+            self.0.dispatch(timeout)?;
+            each(&self.0.handle());
+        }
+        Ok(())
     }
 
     fn insert_idle<F>(handle: &Handle, callback: F) -> Result<impl CancelIdle, Failure>
@@ -242,7 +250,10 @@ impl<const FAULT: u8> Adapter for Faulty<FAULT> {
     }
 
     fn set_signals(handle: &Handle, source: &Source, signals: &[i32]) -> Result<(), Failure> {
-        Sound::set_signals(handle, source, signals)
+        match FAULT {
+            fault::KEEPS_ITS_SIGNALS => Ok(()),
+            _ => Sound::set_signals(handle, source, signals),
+        }
     }
 
     fn insert_executor<T, F>(
@@ -273,7 +284,7 @@ impl<const FAULT: u8> Adapter for Faulty<FAULT> {
         handle: &Handle,
         delay: Duration,
     ) -> Result<impl Future<Output = ()> + 'static, Failure> {
-        Sound::sleep(handle, delay)
+        Sound::sleep(handle, if FAULT == fault::SLEEPS_LESS { delay / 4 } else { delay })
     }
 
     fn as_fd(&self) -> Result<BorrowedFd<'_>, Failure> {

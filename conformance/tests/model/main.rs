@@ -68,7 +68,10 @@ fn faults_are_found_by_small_programs() {
         REARM_IS_CONTINUE,
         KEEPS_CALLBACKS,
         IDLE_FIRST,
-        OUTPUT_IS_LATE
+        OUTPUT_IS_LATE,
+        SLEEPS_LESS,
+        KEEPS_ITS_SIGNALS,
+        IGNORES_A_STOP
     );
     assert_eq!(found.len(), fault::ALL.count(), "every fault is looked for");
     let missed: Vec<_> =

@@ -7,6 +7,7 @@
 mod calls;
 mod dispatch;
 mod drops;
+mod handing;
 mod operations;
 
 use std::collections::VecDeque;

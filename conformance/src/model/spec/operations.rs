@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{Drop, Life, Model, Outcome};
 use crate::adapter::{Capability, Interest, Mode};
-use crate::model::program::{Action, Future, Id, Kind, Set, Signal, When};
+use crate::model::program::{Action, Id, Kind, Set, Signal, When};
 use crate::model::state::{Claim, Due, State, Timer, after, instant};
 
 /// Whether it may end a wait though there is nothing to deliver.
@@ -231,72 +231,6 @@ impl Model {
         let entry = &mut self.entries[id];
         entry.claim = Claim::No;
         entry.life == Life::Enabled && entry.is_sure
-    }
-
-    pub(super) fn send(&mut self, id: Id) -> &'static [Outcome] {
-        match &self.entries[id].state {
-            State::Channel(channel) if channel.is_full() && self.is_in(id) => &[Outcome::Full],
-            _ => self.accepts(id),
-        }
-    }
-
-    /// What comes of handing something to a source: when it is gone but its last turn is not over,
-    /// or its name is kept, it may still take it.
-    pub(super) fn accepts(&self, id: Id) -> &'static [Outcome] {
-        match (self.is_in(id), self.entries[id].drop) {
-            (true, _) => &[Outcome::Done],
-            (false, Drop::Done) => &[Outcome::Closed],
-            (false, _) => &[Outcome::Done, Outcome::Full, Outcome::Closed],
-        }
-    }
-
-    /// A thread has begun to send this message, and waits if there is no room.
-    pub(in crate::model) fn pushing(&mut self, id: Id, number: u32) {
-        if let State::Channel(channel) = &mut self.entries[id].state {
-            channel.coming = Some(number);
-        }
-    }
-
-    /// What has to come of that by now, if anything.
-    pub(in crate::model) fn push_is_over(&self, id: Id) -> Option<Outcome> {
-        let State::Channel(channel) = &self.entries[id].state else { return None };
-        let has_room = channel.bound.is_some_and(|bound| channel.queue.len() < bound);
-        match channel.coming {
-            None => Some(Outcome::Done),
-            Some(_) if self.entries[id].drop == Drop::Done => Some(Outcome::Closed),
-            Some(_) => (self.is_in(id) && has_room).then_some(Outcome::Done),
-        }
-    }
-
-    /// That has come of it.
-    pub(in crate::model) fn pushed(&mut self, id: Id, outcome: Outcome) {
-        if let State::Channel(channel) = &mut self.entries[id].state {
-            let message = channel.coming.take().filter(|_| outcome == Outcome::Done);
-            channel.queue.extend(message);
-            channel.is_stirred = true;
-        }
-        self.is_stirred = true;
-    }
-
-    /// A message was accepted.
-    pub(in crate::model) fn sent(&mut self, id: Id, number: u32) {
-        if let State::Channel(channel) = &mut self.entries[id].state {
-            channel.queue.push_back(number);
-        }
-    }
-
-    /// A future was accepted.
-    pub(in crate::model) fn spawned(&mut self, id: Id, future: Future, begun: Instant) {
-        if let State::Executor(executor) = &mut self.entries[id].state {
-            executor.spawn(future, begun);
-        }
-    }
-
-    /// A future was opened.
-    pub(in crate::model) fn opened(&mut self, id: Id, task: u32) {
-        if let State::Executor(executor) = &mut self.entries[id].state {
-            executor.open(task);
-        }
     }
 
     /// The callback of a descriptor has read.
