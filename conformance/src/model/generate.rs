@@ -70,7 +70,7 @@ fn kind(
             0..=3 => Kind::Fd(interest(random), mode(random)),
             4..=5 => Kind::Ping,
             6 => Kind::Channel { bound: None },
-            7 => Kind::Channel { bound: Some(random.between(0, 2)) },
+            7 => Kind::Channel { bound: Some(random.pick(&[0, 1, 1, 2])) },
             8..=10 => Kind::Timer(when(random)),
             11 => Kind::Idle,
             12 if random.chance(30) => Kind::Idle,
@@ -179,7 +179,7 @@ impl Maker {
 
     fn source(&mut self, id: Id) -> Source {
         let mut turns: Vec<Turn> = (0..self.random.between(0, 3)).map(|_| self.turn(id)).collect();
-        let repeats = self.random.chance(6);
+        let repeats = self.random.chance(8);
         if let (Some(last), true) = (turns.last_mut(), repeats && self.random.chance(50)) {
             last.actions.push(self.particular(id));
         }
@@ -269,8 +269,7 @@ impl Maker {
                 2..=3 => Action::Spawn(id, Future::Gated),
                 4 => Action::Open(id),
                 5 => Action::Feed(id),
-                6 if self.random.chance(40) => Action::Release(id),
-                6 => Action::Spawn(id, Future::Panics),
+                6 => self.random.pick(&[Action::Release(id), Action::Spawn(id, Future::Panics)]),
                 _ => Action::Spawn(
                     id,
                     self.random.pick(&[Future::Sleeps, Future::Reads, Future::Writes]),

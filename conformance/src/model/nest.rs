@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::adapter::{Adapter, Capability, Failure, Interest, Mode, Next, Ping, TimerNext};
+use crate::adapter::{Adapter, Capability, Failure, Interest, Mode, Next, Ping, Stop, TimerNext};
 
 /// Makes a loop, has each of its sources called once, and drops it; tells whether that came of it.
 ///
@@ -37,11 +37,16 @@ pub fn nest<A: Adapter>() -> Result<bool, Failure> {
     } else {
         None
     };
+    if A::capabilities().has(Capability::Stop) {
+        // It is for a run of this loop, if for any.
+        event_loop.stopper()?.stop();
+    }
     if A::capabilities().has(Capability::Ping) {
         let of_ping = called.clone();
         let (ping, _) = A::insert_ping(&handle, move |_| call(&of_ping))?;
         ping.ping();
         expected += 1;
+        // With the ping still there: its end would be that of its source.
         event_loop.dispatch(Some(Duration::ZERO))?;
     } else {
         event_loop.dispatch(Some(Duration::ZERO))?;

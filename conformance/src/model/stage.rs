@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::program::{Answer, Future, Id, Kind, Program, name};
+use super::program::{Answer, Future, Id, Kind, Program, Turn, name};
 use super::push::Pushing;
 use super::slot::{Message, Slot};
 use super::spec::Model;
@@ -51,6 +51,9 @@ pub(super) struct Panicked;
 /// No more lines than this are kept: a turn may have a thousand calls.
 const LINES_MAX: usize = 500;
 
+/// After so many calls a callback does no more than it has to.
+const CALLS_ENOUGH: usize = 500;
+
 /// What callbacks and steps share.
 pub(super) struct Stage<A: Adapter> {
     pub(super) program: Program,
@@ -62,7 +65,10 @@ pub(super) struct Stage<A: Adapter> {
     /// For what is done when something is dropped; taken away when the program is over.
     pub(super) handle: RefCell<Option<A::Handle>>,
     pub(super) slots: RefCell<Vec<Slot<A>>>,
+    /// How often each callback was called.
     calls: RefCell<Vec<usize>>,
+    /// Which have done enough in a dispatch that came to its end.
+    is_tired: RefCell<Vec<bool>>,
     pub(super) stop: RefCell<Option<StopOrWake>>,
     pub(super) is_running: Cell<bool>,
     pub(super) is_stopped: Cell<bool>,
@@ -106,6 +112,7 @@ impl<A: Adapter> Stage<A> {
             handle: RefCell::default(),
             slots: RefCell::new(program.sources.iter().map(|_| Slot::default()).collect()),
             calls: RefCell::new(vec![0; program.sources.len()]),
+            is_tired: RefCell::new(vec![false; program.sources.len()]),
             stop: RefCell::default(),
             is_running: Cell::new(false),
             is_stopped: Cell::new(false),
@@ -233,7 +240,8 @@ impl<A: Adapter> Stage<A> {
             *calls += 1;
             *calls - 1
         };
-        let turn = self.program.turn(id, call);
+        let is_tired = self.is_tired.borrow()[id];
+        let turn = if is_tired { Turn::default() } else { self.program.turn(id, call) };
         for action in &turn.actions {
             self.act(handle, *action, fd);
         }
@@ -256,6 +264,13 @@ impl<A: Adapter> Stage<A> {
             resume_unwind(Box::new(Panicked));
         }
         answer
+    }
+
+    /// A dispatch has ended: that callbacks which go on and on do not keep it from that is seen.
+    pub(super) fn rest(&self) {
+        let calls = self.calls.borrow();
+        let is_tired = calls.iter().map(|calls| *calls >= CALLS_ENOUGH);
+        self.is_tired.replace(is_tired.collect());
     }
 
     /// A future is polled.

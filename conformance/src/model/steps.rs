@@ -57,6 +57,7 @@ impl<A: Adapter> Stage<A> {
         };
         self.note(format_args!("the dispatch ends: {ending:?}"));
         self.model.borrow_mut().end_dispatch(ending, Instant::now(), used);
+        self.rest();
     }
 
     /// Dispatches as long as it takes; another thread does something meanwhile, if there is
@@ -121,6 +122,7 @@ impl<A: Adapter> Stage<A> {
                 rounds += 1;
                 self.note("the dispatch ends");
                 end(Instant::now());
+                self.rest();
                 if rounds == 2 || self.is_off() {
                     self.is_stopped.set(true);
                     stop(true);
