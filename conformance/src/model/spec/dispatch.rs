@@ -152,6 +152,10 @@ impl Model {
             }
         }
         for entry in &mut self.entries {
+            if entry.state.may_be_cut() {
+                entry.state.stir();
+                self.is_stirred = true;
+            }
             (entry.claim, entry.is_silenced) = (Claim::No, false);
             if entry.drop == Drop::Soon && expected == Ending::Returned {
                 (entry.drop, entry.life) = (Drop::Now, Life::Gone);

@@ -55,7 +55,7 @@ impl Model {
     /// What has to come of that by now, if anything.
     pub(in crate::model) fn push_is_over(&self, id: Id) -> Option<Outcome> {
         let State::Channel(channel) = &self.entries[id].state else { return None };
-        let has_room = channel.bound.is_some_and(|bound| channel.queue.len() < bound);
+        let has_room = channel.bound.is_none_or(|bound| channel.queue.len() < bound);
         match channel.coming {
             None => Some(Outcome::Done),
             Some(_) if self.entries[id].drop == Drop::Done => Some(Outcome::Closed),

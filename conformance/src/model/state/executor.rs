@@ -18,7 +18,7 @@ pub(in crate::model) struct Executor {
     outputs: VecDeque<u32>,
     left: usize,
     /// How much was done in this turn.
-    taken: usize,
+    pub(super) taken: usize,
     pub(in crate::model) is_stirred: bool,
 }
 

@@ -75,6 +75,15 @@ impl State {
         matches!(self, State::Channel(_) | State::Signals(_) | State::Executor(_))
     }
 
+    /// Whether the turn that has ended may have been cut, and is to go on at once.
+    pub(super) fn may_be_cut(&self) -> bool {
+        match self {
+            State::Channel(channel) => channel.taken >= TURN_MIN,
+            State::Executor(executor) => executor.taken >= TURN_MIN,
+            _ => false,
+        }
+    }
+
     /// What a wait that ends now gathers of it. What a timer gathers depends on the others, too.
     pub(super) fn gather(&mut self, now: Instant) -> Claim {
         match self {

@@ -49,7 +49,7 @@ pub(in crate::model) struct Channel {
     /// How much the last wait promised.
     left: usize,
     /// How much was delivered in this turn.
-    taken: usize,
+    pub(super) taken: usize,
     /// It was woken since, so that it may have a turn although there is nothing left to deliver.
     pub(in crate::model) is_stirred: bool,
 }
