@@ -21,7 +21,7 @@ use reports::record::{Measurement, Record, Subject};
 use reports::store;
 use signal_hook::consts::SIGINT;
 
-use crate::latency;
+use crate::{latency, targets};
 
 /// What to measure.
 #[derive(Args, Debug, Default)]
@@ -204,6 +204,10 @@ fn print(record: &Record) -> Result<()> {
     if !record.latencies.is_empty() {
         writeln!(out, "\n{}, microseconds from when an event was due", Meter::Latency)?;
         writeln!(out, "{}", latency::table(&record.latencies))?;
+    }
+    if let Some(targets) = targets::table(&record.measurements)? {
+        writeln!(out, "\ncalloop-ref against its targets")?;
+        writeln!(out, "{targets}")?;
     }
     for missing in &record.missing {
         writeln!(out, "not measured: {}: {}; {}", missing.what, missing.why, missing.mend)?;

@@ -13,6 +13,7 @@ mod merge;
 mod metadata;
 mod model;
 mod report;
+mod targets;
 
 use std::io::Write;
 use std::path::Path;
