@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use conformance::adapter::{Adapter, Capability, Failure};
 
+use super::Preparation;
 use crate::baselines::Poller;
 use crate::tally::{Fault, Tally};
 use crate::workload::{MadeOf, Measure, Repeats, Run, Spec, Workload};
@@ -78,6 +79,7 @@ impl SourceLife {
             Stage::Invoke => invoke(&mut living),
             Stage::Destroy => living.drain(..).try_for_each(&mut destroy),
         };
+        let preparation = Preparation::begin();
         for stage in [Stage::Create, Stage::Invoke, Stage::Destroy] {
             match (stage, self.stage) {
                 (stage, measured) if stage == measured => {
@@ -87,6 +89,8 @@ impl SourceLife {
                 (Stage::Invoke, Stage::Destroy) => {}
                 _ => go_through(stage)?,
             }
+            // Where each is searched for among all, a hundred thousand take too long.
+            preparation.is_in_time()?;
         }
         Ok(look()?)
     }
