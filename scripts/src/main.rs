@@ -8,6 +8,7 @@ mod bench;
 mod budgets;
 mod ci;
 mod gate;
+mod kill_table;
 mod latency;
 mod merge;
 mod metadata;
@@ -38,6 +39,7 @@ use reports::merge::MergeError;
   cargo suite conformance --list                     the rules
   cargo suite bench --workload ping                  one workload on every loop
   cargo suite model --loop calloop-ref --time 10m    programs made at random
+  cargo suite kill-table                             which rules catch which faulty loops
   cargo suite merge part-1.json part-2.json          one record of the parts of a run
   cargo suite report target/suite/record.json        the page for a record
   cargo suite gate base.json head.json               whether a change made anything worse
@@ -58,6 +60,8 @@ enum Command {
     Bench(bench::Bench),
     /// Perform programs made at random, judged by a model of the specification
     Model(model::Model),
+    /// Hold faulty loops to the rules, and renew the table of which rule catches which
+    KillTable(kill_table::Renew),
     /// Put records together, such as the parts of a run that was split
     Merge(merge::Merge),
     /// Make the page that shows a record
@@ -102,6 +106,7 @@ fn main() -> ExitCode {
         }
         Some(Command::Bench(bench)) => bench.run(),
         Some(Command::Model(model)) => model.run(&suites),
+        Some(Command::KillTable(renew)) => renew.run(),
         Some(Command::Merge(merge)) => merge.run(),
         Some(Command::Report(report)) => report.run(),
         Some(Command::Gate(gate)) => gate.run(),
@@ -142,6 +147,7 @@ fn everything(suites: &[runner::Suite]) -> Result<ExitCode> {
     };
     let is_as_expected = run.is_as_expected();
     let mut record = run.record;
+    record.kill_table = Some(kill_table::committed()?);
     let extent = bench::Bench::default().measure(&mut record)?;
     record.write(&directory.join("record.json"))?;
     report::write_page(&record, &directory.join("index.html"))?;

@@ -9,6 +9,8 @@ use reports::html;
 use reports::record::Record;
 use reports::{markdown, store};
 
+use crate::kill_table;
+
 /// What to show, and where.
 #[derive(Args, Debug)]
 pub(crate) struct Report {
@@ -27,7 +29,10 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn run(&self) -> Result<ExitCode> {
-        let record = Record::read(&self.record)?;
+        let mut record = Record::read(&self.record)?;
+        if record.kill_table.is_none() {
+            record.kill_table = Some(kill_table::committed()?);
+        }
         write_page(&record, &self.html)?;
         if let Some(path) = &self.markdown {
             store::write_whole(path, markdown::summary(&record).as_bytes())?;

@@ -48,6 +48,8 @@ fn test() -> ExitCode {
         Trial::test("without_a_fault_the_loop_keeps_every_rule", without_a_fault),
         Trial::test("every_must_rule_is_named_by_a_fault", every_must_rule),
         Trial::test("a_loop_that_hangs_or_dies_is_a_result", misbehaviour),
+        Trial::test("the_table_is_current", committed::is_current),
+        Trial::test("the_table_shows_that_the_rules_bite", committed::is_a_proof),
     ];
     for fault in fault::ALL {
         let name = format!("caught::{}::{}", fault.group, fault.name);

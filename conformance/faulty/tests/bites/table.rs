@@ -174,6 +174,9 @@ fn look_twice(fault: &Fault, rules: &[&str]) -> Result<Vec<RuleResult>, String> 
         return Ok(Vec::new());
     }
     let suspects = failed(hold(fault.name, rules, How { jobs: 2, ..How::QUICK })?);
+    if suspects.len() > SUSPECTS_MAX {
+        return Ok(suspects);
+    }
     let is_suspect = |rule: &&str| suspects.iter().any(|result| result.id == *rule);
     let mut rest: Vec<&str> =
         rules.iter().copied().filter(|rule| is_suspect(rule) || names(fault, rule)).collect();
@@ -187,9 +190,12 @@ fn look_twice(fault: &Fault, rules: &[&str]) -> Result<Vec<RuleResult>, String> 
         // What is not named has had its chance.
         rest.retain(|rule| names(fault, rule) && !is_caught(rule));
     }
-    // A rule of many rounds may only have had too little time.
+    // A rule of many rounds, or one that compares times, may only have had too little.
+    let alone: Vec<&str> =
+        cases().iter().filter(|case| case.rule.alone).map(|case| case.rule.id).collect();
     let is_doubtful = |result: &RuleResult| {
-        matches!(result.outcome, Outcome::Timeout { .. }) && !names(fault, &result.id)
+        let is_timeout = matches!(result.outcome, Outcome::Timeout { .. });
+        (is_timeout || alone.contains(&&*result.id)) && !names(fault, &result.id)
     };
     let (doubtful, mut caught): (Vec<_>, Vec<_>) = caught.into_iter().partition(is_doubtful);
     if doubtful.len() > DOUBTFUL_MAX {
@@ -204,17 +210,21 @@ fn look_twice(fault: &Fault, rules: &[&str]) -> Result<Vec<RuleResult>, String> 
 /// A fault that has more rules take too long hangs the loop.
 const DOUBTFUL_MAX: usize = 8;
 
+/// No machine is so busy that it fails more rules by itself.
+const SUSPECTS_MAX: usize = 60;
+
 fn failed(results: Vec<RuleResult>) -> Vec<RuleResult> {
     results.into_iter().filter(|result| !result.verdict().is_as_expected()).collect()
 }
 
-/// Does as much as there are processors at a time, and keeps what is done.
+/// Tries several faulty loops at a time, and keeps what is done.
 fn columns(plans: &[Plan<'_>], begun: &KillTable) -> Result<Vec<kill_table::Fault>, String> {
     let stale: BTreeSet<&str> =
         plans.iter().flat_map(|plan| &plan.rules).map(String::as_str).collect();
     let to_do = plans.iter().filter(|plan| !plan.rules.is_empty()).count();
     println!("{to_do} of {} faulty loops to hold to {} rules", plans.len(), stale.len());
-    let passed = places(&stale)?;
+    // For a few it would take longer than it saves.
+    let passed = if to_do < 8 { BTreeMap::new() } else { places(&stale)? };
     let (start, waiting) = (Instant::now(), Mutex::new(plans.iter()));
     let done = Mutex::new(BTreeMap::new());
     let (failure, tried) = (Mutex::new(None), Mutex::new(0));
@@ -238,7 +248,8 @@ fn columns(plans: &[Plan<'_>], begun: &KillTable) -> Result<Vec<kill_table::Faul
             }
         }
     };
-    let workers = thread::available_parallelism().map_or(1, usize::from);
+    // Most of the time a fault keeps something from happening, which is waited for.
+    let workers = 2 * thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(work))));
     if let Some(error) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
         return Err(error);
