@@ -36,7 +36,8 @@ pub struct Spec {
     /// System calls that an operation makes in place of the world outside, with their number or
     /// [`u64::MAX`] for all by that name: they are not counted.
     pub uncounted: Vec<(&'static str, u64)>,
-    /// Whether the system calls of the thread that does the operation alone are counted.
+    /// Whether the system calls of the thread that does the operation alone are counted. What the
+    /// others do may differ from run to run.
     pub is_one_sided: bool,
 }
 

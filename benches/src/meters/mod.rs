@@ -68,7 +68,9 @@ impl Meter {
             Meter::Instructions => {
                 matches!(repeats, Repeats::Wholly | Repeats::ButForTheClock)
             }
-            Meter::SystemCalls | Meter::Allocations => repeats != Repeats::Never,
+            Meter::SystemCalls => repeats != Repeats::Never,
+            // They are counted in all threads, and of one-sided work only one does the same always.
+            Meter::Allocations => repeats != Repeats::Never && !bench.spec.is_one_sided,
         }
     }
 }

@@ -1,7 +1,6 @@
 //! The meter of allocations: what it tells of calloop-ref.
 
 use benches::Meter;
-use benches::workload::Repeats;
 use libtest_mimic::{Failed, Trial};
 
 use crate::kit::{measure, measured, of_workload, one_of_each, part, trial};
@@ -65,10 +64,7 @@ fn of_what_is_inserted() -> Result<(), Failed> {
 }
 
 fn are_the_same_in_a_second_run() -> Result<(), Failed> {
-    let mut benches = one_of_each();
-    // Where threads wait for each other, a loop that allocates as it dispatches may find two
-    // wake-ups in one dispatch, or one in each.
-    benches.retain(|bench| bench.spec.repeats != Repeats::ButForInstructions);
+    let benches = one_of_each();
     let first = measure(&benches, Meter::Allocations)?.measurements;
     let second = measure(&benches, Meter::Allocations)?.measurements;
     for (first, second) in first.iter().zip(&second) {
