@@ -15,7 +15,7 @@ pub enum Profile {
     /// A minute or so: the loops on the workloads that tell most.
     #[default]
     Quick,
-    /// The better part of an hour: every workload, in every size, on every engine.
+    /// Every workload, in every size, on every engine, which takes long.
     Full,
 }
 

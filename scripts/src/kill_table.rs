@@ -12,7 +12,7 @@ const COMMITTED: &str = include_str!("../../conformance/faulty/kill-table.json")
 /// How much of it to make.
 #[derive(Args, Debug)]
 pub(crate) struct Renew {
-    /// Also what was not changed since the table was made, which takes half an hour
+    /// Also what was not changed since the table was made, which takes long
     #[arg(long)]
     anew: bool,
 }
