@@ -75,11 +75,36 @@ fn by_hand<P: Poller, W: Workload>(workload: W, role: Role) -> Bench {
     Bench { spec, engine, role, lacks: Vec::new(), prepare: Arc::new(prepare) }
 }
 
+/// What there is to measure of a loop.
+pub(crate) trait OfLoop {
+    /// A piece of it.
+    type Item;
+
+    /// All of it, of this loop.
+    fn of<A: Adapter>() -> Vec<Self::Item>;
+}
+
+/// The same of each of the loops that come with the suite: the one list of them.
+pub(crate) fn of_every_loop<O: OfLoop>() -> Vec<O::Item> {
+    let loops = [O::of::<CalloopRef>(), O::of::<Calloop014>(), O::of::<Calloop013>()];
+    loops.into_iter().flatten().collect()
+}
+
 /// The benchmarks of the loops that come with the suite, of the floors and of the other baselines.
 pub fn builtin() -> Vec<Bench> {
-    let benches =
-        [workloads::all::<Floor>(), of::<CalloopRef>(), of::<Calloop014>(), of::<Calloop013>()];
-    benches.into_iter().flatten().chain(baselines()).collect()
+    /// The benchmarks of a loop.
+    struct Benches;
+
+    impl OfLoop for Benches {
+        type Item = Bench;
+
+        fn of<A: Adapter>() -> Vec<Bench> {
+            of::<A>()
+        }
+    }
+
+    let floors = workloads::all::<Floor>().into_iter();
+    floors.chain(of_every_loop::<Benches>()).chain(baselines()).collect()
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -9,6 +9,7 @@ use crate::engine::Bench;
 use crate::meters::Meter;
 use crate::outcome::{Faulty, Obstacle, Outcome, Progress};
 use crate::paired::{Company, Contender, block};
+use crate::select::rows;
 use crate::tally::Fault;
 
 /// How long a benchmark is given to do a few operations before it counts as stuck.
@@ -50,7 +51,7 @@ impl Settings {
     }
 }
 
-/// Measures the wall clock of these benchmarks, in well under a minute for all that are built in.
+/// Measures the wall clock of these benchmarks.
 ///
 /// `progress` is called before each workload and can end the run: what was measured until then is
 /// the outcome. Call this while the process has no other threads:
@@ -130,19 +131,6 @@ fn measure(
     let ratio =
         |contender: &Contender<'_>| Some(contender.ratio(&contenders[floor?], control.as_ref()?));
     Ok(contenders.iter().map(|contender| measurement(contender, ratio(contender))).collect())
-}
-
-/// The benchmarks by workload, in their first one's order.
-fn rows(benches: &[Bench]) -> Vec<(String, Vec<&Bench>)> {
-    let mut rows: Vec<(String, Vec<&Bench>)> = Vec::new();
-    for bench in benches {
-        let id = bench.spec.id();
-        match rows.iter_mut().find(|(known, _)| *known == id) {
-            Some((_, row)) => row.push(bench),
-            None => rows.push((id, vec![bench])),
-        }
-    }
-    rows
 }
 
 fn faulty(bench: &Bench, fault: Fault) -> Faulty {

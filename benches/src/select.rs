@@ -1,9 +1,75 @@
-//! Picking benchmarks by name.
+//! Picking what is measured by name, and putting together what belongs together.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::engine::Bench;
+use crate::latency::Probe;
+
+/// Work on an engine, by its names.
+pub(crate) trait Named {
+    /// What the work is called.
+    const KIND: &'static str;
+
+    /// The work's name, as `ready`.
+    fn name(&self) -> &str;
+    /// Its sizes, as `ready=100`.
+    fn parameters(&self) -> &str;
+    /// Both, as `ready/ready=100`.
+    fn id(&self) -> String;
+    /// The engine's name.
+    fn engine(&self) -> &str;
+    /// Whether others are compared with it.
+    fn is_floor(&self) -> bool;
+}
+
+impl Named for Bench {
+    const KIND: &'static str = "workload";
+
+    fn name(&self) -> &str {
+        self.spec.name
+    }
+
+    fn parameters(&self) -> &str {
+        &self.spec.parameters
+    }
+
+    fn id(&self) -> String {
+        self.spec.id()
+    }
+
+    fn engine(&self) -> &str {
+        &self.engine.name
+    }
+
+    fn is_floor(&self) -> bool {
+        Bench::is_floor(self)
+    }
+}
+
+impl Named for Probe {
+    const KIND: &'static str = "scenario";
+
+    fn name(&self) -> &str {
+        self.spec.name
+    }
+
+    fn parameters(&self) -> &str {
+        &self.spec.parameters
+    }
+
+    fn id(&self) -> String {
+        self.spec.id()
+    }
+
+    fn engine(&self) -> &str {
+        &self.engine.name
+    }
+
+    fn is_floor(&self) -> bool {
+        self.is_floor
+    }
+}
 
 /// Keeps the benchmarks of these workloads on these engines, with their floors; an empty list
 /// keeps all. A workload is named with its parameters, as `ready/ready=100`; with some of them, as
@@ -17,50 +83,72 @@ pub fn select<S: AsRef<str>>(
     workloads: &[S],
     engines: &[S],
 ) -> Result<Vec<Bench>, Unknown> {
+    pick(benches, workloads, engines)
+}
+
+/// Keeps the work with these names on these engines, as [`select`] does.
+pub(crate) fn pick<T: Named, S: AsRef<str>>(
+    items: Vec<T>,
+    names: &[S],
+    engines: &[S],
+) -> Result<Vec<T>, Unknown> {
     let mut wanted = BTreeSet::new();
-    for workload in workloads.iter().map(AsRef::as_ref) {
-        let ids = named(&benches, workload);
+    for name in names.iter().map(AsRef::as_ref) {
+        let ids = named(&items, name);
         if ids.is_empty() {
-            let known = benches.iter().map(|bench| bench.spec.id());
-            return Err(Unknown::new("workload", workload, known));
+            return Err(Unknown::new(T::KIND, name, items.iter().map(T::id)));
         }
         wanted.extend(ids);
     }
     for engine in engines.iter().map(AsRef::as_ref) {
-        if !benches.iter().any(|bench| bench.engine.name == engine) {
-            let known = benches.iter().map(|bench| bench.engine.name.clone());
+        if !items.iter().any(|item| item.engine() == engine) {
+            let known = items.iter().map(|item| item.engine().to_string());
             return Err(Unknown::new("engine", engine, known));
         }
     }
-    let is_wanted = |bench: &Bench| {
-        (workloads.is_empty() || wanted.contains(&bench.spec.id()))
+    let is_wanted = |item: &T| {
+        (names.is_empty() || wanted.contains(&item.id()))
             && (engines.is_empty()
-                || bench.is_floor()
-                || engines.iter().any(|name| bench.engine.name == name.as_ref()))
+                || item.is_floor()
+                || engines.iter().any(|name| item.engine() == name.as_ref()))
     };
-    Ok(benches.into_iter().filter(is_wanted).collect())
+    Ok(items.into_iter().filter(is_wanted).collect())
 }
 
-/// The workloads that a name means, with all their parameters.
-fn named(benches: &[Bench], name: &str) -> BTreeSet<String> {
-    let Some((workload, parameters)) = name.split_once('/') else {
-        let of_name = benches.iter().filter(|bench| bench.spec.name == name);
-        return of_name.map(|bench| bench.spec.id()).collect();
+/// The work that a name means, with all its parameters.
+fn named<T: Named>(items: &[T], name: &str) -> BTreeSet<String> {
+    let Some((work, parameters)) = name.split_once('/') else {
+        return items.iter().filter(|item| item.name() == name).map(T::id).collect();
     };
-    if benches.iter().any(|bench| bench.spec.id() == name) {
+    if items.iter().any(|item| item.id() == name) {
         return BTreeSet::from([name.to_string()]);
     }
-    let is_meant = |bench: &&Bench| {
-        let has = |wanted: &str| bench.spec.parameters.split(',').any(|own| own == wanted);
-        bench.spec.name == workload && parameters.split(',').all(has)
+    let is_meant = |item: &&T| {
+        let has = |wanted: &str| item.parameters().split(',').any(|own| own == wanted);
+        item.name() == work && parameters.split(',').all(has)
     };
-    benches.iter().filter(is_meant).map(|bench| bench.spec.id()).collect()
+    items.iter().filter(is_meant).map(T::id).collect()
+}
+
+/// The same work on every engine, row by row, in the order of each row's first.
+pub(crate) fn rows<'t, T: Named>(
+    items: impl IntoIterator<Item = &'t T>,
+) -> Vec<(String, Vec<&'t T>)> {
+    let mut rows: Vec<(String, Vec<&T>)> = Vec::new();
+    for item in items {
+        let id = item.id();
+        match rows.iter_mut().find(|(known, _)| *known == id) {
+            Some((_, row)) => row.push(item),
+            None => rows.push((id, vec![item])),
+        }
+    }
+    rows
 }
 
 /// A name that no benchmark has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unknown {
-    /// `workload` or `engine`.
+    /// `workload`, `scenario` or `engine`.
     pub kind: &'static str,
     /// The name.
     pub name: String,

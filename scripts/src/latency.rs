@@ -8,8 +8,10 @@ use reports::record::Latency;
 /// The scenarios among these names, and the others.
 pub(crate) fn scenarios(names: &[String]) -> (Vec<String>, Vec<String>) {
     let probes = latency::builtin();
-    let is_scenario =
-        |name: &String| probes.iter().any(|it| it.spec.name == name || it.spec.id() == *name);
+    let is_scenario = |name: &String| {
+        let work = name.split_once('/').map_or(name.as_str(), |(work, _)| work);
+        probes.iter().any(|it| it.spec.name == work)
+    };
     names.iter().cloned().partition(is_scenario)
 }
 

@@ -27,6 +27,7 @@ use self::schedule::Plan;
 use self::stage::Stage;
 use self::watch::Counted;
 use crate::outcome::{self, Faulty, Outcome, Progress};
+use crate::select::rows;
 
 /// How much is measured.
 #[derive(Copy, Clone, Debug)]
@@ -70,7 +71,7 @@ pub fn measure(
         probes.iter().partition(|probe| probe.lacks.is_empty());
     let gap = |probe: &&Probe| outcome::missing_capabilities(probe.to_string(), &probe.lacks);
     outcome.missing.extend(unable.iter().filter_map(gap));
-    let rows = rows(&able);
+    let rows = rows(able);
     for (done, (what, row)) in rows.iter().enumerate() {
         let mut is_over = || progress(Progress { what, done, total: rows.len() }).is_break();
         let mut counts = vec![Counted::default(); row.len()];
@@ -84,19 +85,6 @@ pub fn measure(
         }
     }
     Ok(outcome)
-}
-
-/// The probes by scenario, in their first one's order.
-fn rows<'p>(probes: &[&'p Probe]) -> Vec<(String, Vec<&'p Probe>)> {
-    let mut rows: Vec<(String, Vec<&Probe>)> = Vec::new();
-    for &probe in probes {
-        let id = probe.spec.id();
-        match rows.iter_mut().find(|(known, _)| *known == id) {
-            Some((_, row)) => row.push(probe),
-            None => rows.push((id, vec![probe])),
-        }
-    }
-    rows
 }
 
 /// Has the engines of a scenario take turns, there and back; says whether all did.

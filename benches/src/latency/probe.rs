@@ -1,13 +1,11 @@
 //! What is timed on what: scenarios, engines, and each scenario on each engine.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use conformance::adapter::{Adapter, Capability, Failure};
-use conformance::adapters::{Calloop013, Calloop014, CalloopRef};
-use reports::record::Subject;
+use reports::record::{Subject, workload_id};
 
 use super::channel::Channel;
 use super::eventfd::Eventfd;
@@ -15,8 +13,8 @@ use super::signal::Signal;
 use super::stage::Stage;
 use super::timer::Timer;
 use super::wake::Wake;
-use crate::engine::{Floor, Loop};
-use crate::select::Unknown;
+use crate::engine::{Floor, Loop, OfLoop, of_every_loop};
+use crate::select::{Unknown, pick};
 
 /// What a scenario does, in words and numbers.
 #[derive(Clone, Debug)]
@@ -42,10 +40,7 @@ pub struct Spec {
 impl Spec {
     /// The name with the parameters, as `timer-lateness/delay=1ms`.
     pub fn id(&self) -> String {
-        match self.parameters.as_str() {
-            "" => self.name.to_string(),
-            parameters => format!("{}/{parameters}", self.name),
-        }
+        workload_id(self.name, &self.parameters)
     }
 }
 
@@ -154,8 +149,18 @@ fn all<E: Engine>() -> Vec<Probe> {
 
 /// Every scenario on the loops that come with the suite, and by hand.
 pub fn builtin() -> Vec<Probe> {
-    let probes = [all::<Floor>(), of::<CalloopRef>(), of::<Calloop014>(), of::<Calloop013>()];
-    probes.into_iter().flatten().collect()
+    /// The probes of a loop.
+    struct Probes;
+
+    impl OfLoop for Probes {
+        type Item = Probe;
+
+        fn of<A: Adapter>() -> Vec<Probe> {
+            of::<A>()
+        }
+    }
+
+    all::<Floor>().into_iter().chain(of_every_loop::<Probes>()).collect()
 }
 
 /// Every scenario on one loop.
@@ -174,31 +179,13 @@ pub fn select<S: AsRef<str>>(
     scenarios: &[S],
     engines: &[S],
 ) -> Result<Vec<Probe>, Unknown> {
-    let is_of = |probe: &Probe, name: &str| probe.spec.name == name || probe.spec.id() == name;
-    let runs_on = |probe: &Probe, name: &str| probe.engine.name == name;
-    let known = |kind, name: &str, is_it: &dyn Fn(&Probe, &str) -> bool, all: BTreeSet<String>| {
-        let found = probes.iter().any(|probe| is_it(probe, name));
-        let unknown = || Unknown { kind, name: name.to_string(), known: all };
-        found.then_some(()).ok_or_else(unknown)
-    };
-    for name in scenarios.iter().map(AsRef::as_ref) {
-        known("scenario", name, &is_of, probes.iter().map(|probe| probe.spec.id()).collect())?;
-    }
-    for name in engines.iter().map(AsRef::as_ref) {
-        let all = probes.iter().map(|probe| probe.engine.name.clone()).collect();
-        known("engine", name, &runs_on, all)?;
-    }
-    let is_wanted = |probe: &Probe| {
-        (scenarios.is_empty() || scenarios.iter().any(|name| is_of(probe, name.as_ref())))
-            && (engines.is_empty()
-                || probe.is_floor
-                || engines.iter().any(|name| runs_on(probe, name.as_ref())))
-    };
-    Ok(probes.into_iter().filter(is_wanted).collect())
+    pick(probes, scenarios, engines)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
