@@ -4,6 +4,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use conformance::adapter::{Adapter, Capability, Failure};
+use reports::record::workload_id;
 
 use crate::baselines::Poller;
 use crate::tally::{Fault, Tally};
@@ -78,10 +79,7 @@ impl Repeats {
 impl Spec {
     /// The name with the parameters, as `ready/ready=100`.
     pub fn id(&self) -> String {
-        match self.parameters.as_str() {
-            "" => self.name.to_string(),
-            parameters => format!("{}/{parameters}", self.name),
-        }
+        workload_id(self.name, &self.parameters)
     }
 }
 

@@ -168,12 +168,11 @@ fn meters(base: &Record, head: &Record, budgets: Budgets) -> Vec<Finding> {
             }
             Some(now) => meter(before, now, budget),
         };
-        let workload = format!("{} {}", before.workload, before.parameters);
-        let (workload, engine) = (workload.trim_end(), &before.engine.name);
+        let (workload, engine) = (before.id(), &before.engine.name);
         let what = format!("{workload} on {engine}, {}", before.meter);
         let repeat = format!(
-            "cargo suite bench --meter {} --workload {} --engine {engine}",
-            before.meter, before.workload
+            "cargo suite bench --meter {} --workload {workload} --engine {engine}",
+            before.meter
         );
         findings.push(Finding { what, judgement, why, repeat });
     }

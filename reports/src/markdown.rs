@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::gate::{self, Finding, Judgement};
-use crate::ratio::{self, Row};
+use crate::ratio::{self, Row, figure};
 use crate::record::{Conformance, Record, RuleResult, Verdict};
 
 /// What a record says: how each loop kept the rules, what is not as expected, what a wake-up costs,
@@ -98,8 +98,7 @@ fn costs(record: &Record, text: &mut String) {
                 (None, _) => " |".to_string(),
             });
         let cells: String = cells.collect();
-        let workload = format!("{} {}", row.workload, row.parameters);
-        line(text, format_args!("| {} | {} | {} |{cells}", workload.trim(), row.meter, row.unit));
+        line(text, format_args!("| {} | {} | {} |{cells}", row.id(), row.meter, row.unit));
     }
 }
 
@@ -117,7 +116,7 @@ pub fn results(record: &Record, workloads: &[&str]) -> String {
         format_args!("\n### Times\n\n| workload | floor |{}\n|---|--:|{rule}", names.concat()),
     );
     for wanted in workloads {
-        let is_wanted = |row: &&Row<'_>| row.meter == "wall" && *wanted == id(row);
+        let is_wanted = |row: &&Row<'_>| row.meter == "wall" && *wanted == row.id();
         for row in rows.iter().filter(is_wanted) {
             let floor = row
                 .floor
@@ -132,14 +131,6 @@ pub fn results(record: &Record, workloads: &[&str]) -> String {
     }
     text.push('\n');
     text
-}
-
-/// A workload with its size, as the command line has it.
-fn id(row: &Row<'_>) -> String {
-    match row.parameters {
-        "" => row.workload.to_string(),
-        parameters => format!("{}/{parameters}", row.workload),
-    }
 }
 
 /// What a comparison found: what is worse first, what is as before counted only.
@@ -158,12 +149,6 @@ pub fn findings(findings: &[Finding]) -> String {
 
 fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
     writeln!(text, "{line}").expect("a string takes everything");
-}
-
-/// A number with at least three figures, or whole.
-fn figure(value: f64) -> String {
-    let decimals = if value >= 100.0 || value.fract() == 0.0 { 0 } else { 1 };
-    format!("{value:.decimals$}")
 }
 
 /// What stands in a cell of a table.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::record::{Measurement, Subject};
+use crate::record::{Measurement, Subject, workload_id};
 
 /// The measurements of one workload at one size with one meter.
 #[derive(Debug)]
@@ -22,11 +22,22 @@ pub struct Row<'r> {
 }
 
 impl Row<'_> {
+    /// The workload with its size.
+    pub fn id(&self) -> String {
+        workload_id(self.workload, self.parameters)
+    }
+
     /// How many times the floor an engine costs.
     pub fn ratio(&self, engine: &Subject) -> Option<f64> {
         let floor = self.floor.filter(|floor| *floor > 0.0)?;
         Some(self.values.get(engine)? / floor)
     }
+}
+
+/// A number with at least three figures, or whole.
+pub fn figure(value: f64) -> String {
+    let decimals = if value >= 100.0 || value.fract() == 0.0 { 0 } else { 1 };
+    format!("{value:.decimals$}")
 }
 
 /// One row for each workload, size and meter, in the order of the measurements.

@@ -272,7 +272,20 @@ pub struct Ratio {
     pub noise: f64,
 }
 
+/// A workload with its size, as the command line has it: `ready/ready=100`, or `ping`.
+pub fn workload_id(workload: &str, parameters: &str) -> String {
+    match parameters {
+        "" => workload.to_string(),
+        parameters => format!("{workload}/{parameters}"),
+    }
+}
+
 impl Measurement {
+    /// The workload with its size.
+    pub fn id(&self) -> String {
+        workload_id(&self.workload, &self.parameters)
+    }
+
     /// The median of the samples.
     pub fn median(&self) -> Option<f64> {
         let mut sorted = self.samples.clone();

@@ -16,7 +16,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
-use reports::ratio::{self, Row};
+use reports::ratio::{self, Row, figure};
 use reports::record::{Measurement, Record, Subject};
 use reports::store;
 use signal_hook::consts::SIGINT;
@@ -39,7 +39,7 @@ pub(crate) struct Bench {
     #[arg(long = "meter", value_name = "METER", value_parser = meter())]
     meters: Vec<Meter>,
 
-    /// How much to measure: the loops on some workloads, or everything, which takes an hour or so
+    /// How much to measure: the loops on some workloads, or everything, which takes long
     #[arg(long, value_name = "PROFILE", value_parser = profile(), default_value_t)]
     profile: Profile,
 
@@ -252,10 +252,4 @@ fn cell(measurements: &[Measurement], row: &Row<'_>, engine: &Subject) -> String
         (Some(value), None, None) => figure(*value),
         (None, ..) => String::new(),
     }
-}
-
-/// A number with at least three figures, or whole.
-fn figure(value: f64) -> String {
-    let decimals = if value >= 100.0 || value.fract() == 0.0 { 0 } else { 1 };
-    format!("{value:.decimals$}")
 }

@@ -68,7 +68,7 @@ struct Reached {
 impl Target {
     fn reached(&self, meter: &str, measurements: &[Measurement]) -> Option<Reached> {
         let find = |workload: &str, is_it: &dyn Fn(&Measurement) -> bool| {
-            measurements.iter().find(|it| it.meter == meter && id(it) == workload && is_it(it))
+            measurements.iter().find(|it| it.meter == meter && it.id() == workload && is_it(it))
         };
         let own = find(&self.workload, &|it| it.engine.name == ENGINE)?;
         let exactly = |value| Some(Reached { value, chance: 0.0 });
@@ -84,13 +84,6 @@ impl Target {
             Some(of) => find(&self.workload, &|it| it.engine.name == of)?,
         };
         exactly(own.median()? / base.median()?)
-    }
-}
-
-fn id(measurement: &Measurement) -> String {
-    match measurement.parameters.as_str() {
-        "" => measurement.workload.clone(),
-        parameters => format!("{}/{parameters}", measurement.workload),
     }
 }
 

@@ -5,7 +5,7 @@ use reports::gate::{Finding, Judgement};
 use reports::record::Measurement;
 
 use super::ENGINE;
-use super::file::{Conditions, File, workload};
+use super::file::{Conditions, File};
 
 /// How much more instructions the same code can take, as a part: what is inlined depends on what
 /// else there is, and how the nanoseconds of deadlines compare on the clock.
@@ -49,14 +49,14 @@ pub(super) fn compare(file: &File, measured: &[Measurement], meters: &[Meter]) -
         }
         for (workload, budget) in &file.workloads {
             let Some(&budget) = budget.get(meter.name()) else { continue };
-            let now = of_meter.iter().find(|it| self::workload(it) == *workload);
+            let now = of_meter.iter().find(|it| it.id() == *workload);
             let (judgement, why) = match now.and_then(|now| Some((now, now.minimum()?))) {
                 Some((now, is)) => judge(meter, budget, is, &now.unit),
                 None => (Judgement::Inconclusive, "it has a budget and was not measured".into()),
             };
             findings.push(finding(workload, meter, judgement, why));
         }
-        for unknown in of_meter.iter().map(|it| self::workload(it)) {
+        for unknown in of_meter.iter().map(|it| it.id()) {
             if file.of(&unknown, meter).is_none() {
                 let why = "it has no budget: `cargo suite budgets --renew REASON`".to_string();
                 findings.push(finding(&unknown, meter, Judgement::Inconclusive, why));

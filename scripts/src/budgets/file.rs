@@ -78,19 +78,11 @@ pub(super) fn budgets(measurements: &[Measurement]) -> BTreeMap<String, Budget> 
     let mut workloads: BTreeMap<String, Budget> = BTreeMap::new();
     for measurement in measurements {
         if let Some(sample) = measurement.minimum() {
-            let budget = workloads.entry(workload(measurement)).or_default();
+            let budget = workloads.entry(measurement.id()).or_default();
             budget.insert(measurement.meter.clone(), sample);
         }
     }
     workloads
-}
-
-/// The workload with its size.
-pub(super) fn workload(measurement: &Measurement) -> String {
-    match measurement.parameters.as_str() {
-        "" => measurement.workload.clone(),
-        parameters => format!("{}/{parameters}", measurement.workload),
-    }
 }
 
 #[cfg(test)]
