@@ -107,7 +107,6 @@ pub fn builtin() -> Vec<Bench> {
     floors.chain(of_every_loop::<Benches>()).chain(baselines()).collect()
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
 fn baselines() -> Vec<Bench> {
     use crate::baselines::{Edge, Epoll, Poll, Pwait2};
 
@@ -117,11 +116,6 @@ fn baselines() -> Vec<Bench> {
         workloads::all::<Baseline<Poll>>(),
     ];
     benches.into_iter().flatten().collect()
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn baselines() -> Vec<Bench> {
-    workloads::all::<Baseline<crate::baselines::Poll>>()
 }
 
 /// The benchmarks of one loop.

@@ -3,16 +3,7 @@
 //! A workload's floor is written once, over [`Poller`]. On [`Kernel`] it is what every other engine
 //! is divided by; the other pollers show what a loop may gain or lose by its choice of one.
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
 mod epoll;
-#[cfg(any(
-    target_vendor = "apple",
-    target_os = "freebsd",
-    target_os = "netbsd",
-    target_os = "openbsd",
-    target_os = "dragonfly",
-))]
-mod kqueue;
 mod poll;
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -21,31 +12,12 @@ use std::time::Duration;
 use conformance::adapter::{Capability, Failure, Mode};
 use reports::record::Subject;
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
 pub use self::epoll::{Edge, Epoll, Level, Pwait2, Way};
-#[cfg(any(
-    target_vendor = "apple",
-    target_os = "freebsd",
-    target_os = "netbsd",
-    target_os = "openbsd",
-    target_os = "dragonfly",
-))]
-pub use self::kqueue::Kqueue;
 pub use self::poll::Poll;
 use crate::raw;
 
 /// What the floors are made of.
-#[cfg(any(target_os = "linux", target_os = "android"))]
 pub type Kernel = Epoll<Level>;
-/// What the floors are made of.
-#[cfg(any(
-    target_vendor = "apple",
-    target_os = "freebsd",
-    target_os = "netbsd",
-    target_os = "openbsd",
-    target_os = "dragonfly",
-))]
-pub type Kernel = Kqueue;
 
 /// As many events a wait as calloop and calloop-ref ask for.
 const EVENTS_PER_WAIT_MAX: usize = 1024;
