@@ -7,9 +7,9 @@ use reports::record::Measurement;
 use super::ENGINE;
 use super::file::{Conditions, File};
 
-/// How much more instructions the same code can take, as a part: what is inlined depends on what
-/// else there is, and how the nanoseconds of deadlines compare on the clock.
-const LEEWAY: f64 = 0.03;
+/// How much more instructions the same code can take, as a part: how the nanoseconds of deadlines
+/// compare depends on the clock, and a little of what is inlined on other code.
+const LEEWAY: f64 = 0.01;
 
 /// Less than this is the division of a count by the number of operations.
 const ROUNDING: f64 = 1e-6;
@@ -120,12 +120,12 @@ mod tests {
     #[test]
     fn what_was_measured_is_within_a_budget_made_of_it() {
         assert_eq!(judgements([1.0, 0.0, 1000.0]), [Judgement::Ok; 3]);
-        assert_eq!(judgements([1.0, 0.0, 1029.0]), [Judgement::Ok; 3], "a little more code");
+        assert_eq!(judgements([1.0, 0.0, 1009.0]), [Judgement::Ok; 3], "a little more code");
     }
 
     #[test]
     fn one_more_of_each_exceeds_the_budget() {
-        for more in [[2.0, 0.0, 1000.0], [1.0, 1.0, 1000.0], [1.0, 0.0, 1031.0], [1.1, 0.0, 1000.0]]
+        for more in [[2.0, 0.0, 1000.0], [1.0, 1.0, 1000.0], [1.0, 0.0, 1011.0], [1.1, 0.0, 1000.0]]
         {
             assert_eq!(judgements(more), [Judgement::Regressed, Judgement::Ok, Judgement::Ok]);
         }
