@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::calloop::generic::Generic;
@@ -9,8 +10,8 @@ use super::calloop::ping::make_ping;
 use super::calloop::timer::{TimeoutAction, Timer};
 use super::calloop::{Dispatcher, EventLoop, Interest, Mode, PostAction};
 use super::fixture::{Context, Fixture, error_of_source};
-use super::sources::{OnDrop, Puppet, readable_stream, torn_string};
-use crate::rule::{Case, Check, Level, Rule, Trial};
+use super::sources::{OnDrop, Puppet, Strings, readable_stream, torn_string};
+use crate::rule::{Case, Check, Deviation, Level, Rule, Trial};
 use crate::{ensure, ensure_eq};
 
 pub(super) fn cases() -> Vec<Case> {
@@ -140,14 +141,19 @@ const DISABLED_BY_ITSELF_THEN_FAILED: Rule = Rule {
     alone: false,
 };
 
-fn disabled_by_itself_then_failed(t: &Trial) -> Check {
-    let mut f = Fixture::new(t)?;
-    let (puppet, strings) = Puppet::<false>::new("puppet", &f)?;
+fn insert_that_disables_itself_and_fails(f: &mut Fixture) -> Result<Rc<Strings>, Deviation> {
+    let (puppet, strings) = Puppet::<false>::new("puppet", f)?;
     f.context.subject = Some(f.handle.insert_source(puppet, |_, &mut (), cx| {
         cx.mark("failed");
         cx.handle.disable(&cx.subject()).map_err(io::Error::from)?;
         Err(torn_string())
     })?);
+    Ok(strings)
+}
+
+fn disabled_by_itself_then_failed(t: &Trial) -> Check {
+    let mut f = Fixture::new(t)?;
+    let strings = insert_that_disables_itself_and_fails(&mut f)?;
     let (innocent, _) = f.insert_ping("innocent")?;
     strings.ping.ping();
     error_of_source(f.poll())?;
@@ -171,12 +177,7 @@ const CHANGED_THEN_FAILED: Rule = Rule {
 
 fn changed_then_failed(t: &Trial) -> Check {
     let mut f = Fixture::new(t)?;
-    let (puppet, strings) = Puppet::<false>::new("puppet", &f)?;
-    f.context.subject = Some(f.handle.insert_source(puppet, |_, &mut (), cx| {
-        cx.mark("failed");
-        cx.handle.disable(&cx.subject()).map_err(io::Error::from)?;
-        Err(torn_string())
-    })?);
+    let strings = insert_that_disables_itself_and_fails(&mut f)?;
     strings.ping.ping();
     error_of_source(f.poll())?;
     strings.ping.ping();
