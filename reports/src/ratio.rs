@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::record::{Measurement, Subject, workload_id};
+use crate::record::{Measurement, Ratio, Subject, workload_id};
 
 /// The measurements of one workload at one size with one meter.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub struct Row<'r> {
     pub floor: Option<f64>,
     /// The median of each engine that is not the floor.
     pub values: BTreeMap<&'r Subject, f64>,
+    /// How each compares with the floor where both took turns.
+    pub paired: BTreeMap<&'r Subject, Ratio>,
 }
 
 impl Row<'_> {
@@ -27,8 +29,12 @@ impl Row<'_> {
         workload_id(self.workload, self.parameters)
     }
 
-    /// How many times the floor an engine costs.
+    /// How many times the floor an engine costs: by turns where they took them, which what drifts
+    /// between them does not change; else by the medians.
     pub fn ratio(&self, engine: &Subject) -> Option<f64> {
+        if let Some(paired) = self.paired.get(engine) {
+            return Some(paired.value);
+        }
         let floor = self.floor.filter(|floor| *floor > 0.0)?;
         Some(self.values.get(engine)? / floor)
     }
@@ -51,14 +57,16 @@ pub fn rows(measurements: &[Measurement]) -> Vec<Row<'_>> {
         };
         let position = rows.iter().position(same).unwrap_or_else(|| {
             let unit = format!("{}/{}", measurement.unit, measurement.per);
-            let (floor, values) = (None, BTreeMap::new());
-            rows.push(Row { workload, parameters, meter, unit, floor, values });
+            let (floor, values, paired) = (None, BTreeMap::new(), BTreeMap::new());
+            rows.push(Row { workload, parameters, meter, unit, floor, values, paired });
             rows.len() - 1
         });
         if measurement.is_floor {
             rows[position].floor = Some(median);
         } else {
             rows[position].values.insert(&measurement.engine, median);
+            let paired = measurement.ratio.map(|ratio| (&measurement.engine, ratio));
+            rows[position].paired.extend(paired);
         }
     }
     rows
@@ -103,5 +111,16 @@ mod tests {
         let engines = engines(&rows);
         let ratios: Vec<_> = engines.iter().map(|engine| rows[0].ratio(engine)).collect();
         assert_eq!(ratios, [Some(0.45), Some(3.0)]);
+    }
+
+    #[test]
+    fn a_ratio_of_turns_counts_more_than_one_of_medians() {
+        let ratio = Ratio { value: 0.6, low: 0.5, high: 0.7, noise: 0.01 };
+        let paired = Measurement { ratio: Some(ratio), ..measurement("fast", false, &[5.0]) };
+        let measurements =
+            [measurement("raw", true, &[10.0]), paired, measurement("slow", false, &[30.0])];
+        let rows = rows(&measurements);
+        let ratios: Vec<_> = engines(&rows).into_iter().map(|it| rows[0].ratio(it)).collect();
+        assert_eq!(ratios, [Some(0.6), Some(3.0)]);
     }
 }

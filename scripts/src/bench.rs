@@ -224,7 +224,7 @@ fn table(measurements: &[Measurement]) -> Table {
     table.set_header(["workload", "unit", "floor"].map(String::from).into_iter().chain(names));
     for row in &rows {
         let floor = row.floor.map_or_else(String::new, figure);
-        let cells = engines.iter().map(|engine| cell(measurements, row, engine));
+        let cells = engines.iter().map(|engine| cell(row, engine));
         let workload = format!("{} {}", row.workload, row.parameters);
         table.add_row([workload, row.unit.clone(), floor].into_iter().chain(cells));
     }
@@ -235,13 +235,8 @@ fn table(measurements: &[Measurement]) -> Table {
     table
 }
 
-fn cell(measurements: &[Measurement], row: &Row<'_>, engine: &Subject) -> String {
-    let is_it = |it: &&Measurement| {
-        (it.workload.as_str(), it.parameters.as_str()) == (row.workload, row.parameters)
-            && it.engine == *engine
-    };
-    let paired = measurements.iter().find(is_it).and_then(|measurement| measurement.ratio);
-    match (row.values.get(engine), paired, row.ratio(engine)) {
+fn cell(row: &Row<'_>, engine: &Subject) -> String {
+    match (row.values.get(engine), row.paired.get(engine), row.ratio(engine)) {
         // With as much as chance may add or take away.
         (Some(value), Some(ratio), _) => {
             let reach = (ratio.high / ratio.low).sqrt() - 1.0;
