@@ -49,13 +49,12 @@ impl<'l, Data> Shared<'l, Data> {
         let key = self.registry.borrow_mut().insert(source.clone());
         let inserting = Inserting { shared: self, key };
         let registered = self.registration_pass(key, |poll, tokens| source.register(poll, tokens));
-        std::mem::forget(inserting);
         if let Err(refused) = registered {
             // The caller keeps the source; this drops the loop's reference to it.
-            let removed = self.registry.borrow_mut().remove(key);
-            drop(removed);
+            drop(inserting);
             return Err(refused.into());
         }
+        std::mem::forget(inserting);
         Ok(RegistrationToken { key })
     }
 
@@ -183,7 +182,8 @@ impl<'l, Data> Shared<'l, Data> {
     }
 }
 
-/// A source that is in the registry but not registered yet: taken out again if that panics.
+/// A source that is in the registry but not registered yet: taken out again if that fails, or
+/// panics.
 struct Inserting<'a, 'l, Data> {
     shared: &'a Shared<'l, Data>,
     key: Key,
