@@ -19,6 +19,7 @@
 //! The README shows a complete adapter, how to select rules, how to read a result, and how to write
 //! down known deviations.
 
+#![deny(unsafe_code)]
 #![allow(
     clippy::duplicate_mod,
     reason = "calloop's interface is one, and compiled once for each crate that has it"

@@ -21,7 +21,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use conformance::runner::{self, Options, built_in};
 use reports::merge::MergeError;
 
@@ -93,14 +93,14 @@ const CONFORMANCE: &str = "cargo suite conformance";
 
 fn main() -> ExitCode {
     // An exact meter looks at a process of its own, and so does a rule: this program, started again.
+    if let Some(code) = runner::serve_built_in() {
+        return code;
+    }
     if let Some(code) = benches::serve(&benches::builtin()) {
         return code;
     }
     let suites = built_in::all();
-    if let Some(code) = runner::serve(&suites) {
-        return code;
-    }
-    let outcome = match Arguments::parse().command {
+    let outcome = match arguments(&suites).command {
         Some(Command::Conformance(options)) => {
             return runner::execute(&suites, &options, CONFORMANCE);
         }
@@ -121,6 +121,14 @@ fn main() -> ExitCode {
         let is_usage = error.is::<benches::Unknown>() || error.is::<MergeError>();
         ExitCode::from(if is_usage { WRONG_USAGE } else { COULD_NOT_RUN })
     })
+}
+
+/// What was typed. The help on rules names the loops that are here, and what the others take.
+fn arguments(suites: &[runner::Suite]) -> Arguments {
+    let loops = runner::in_words(suites);
+    let command = Arguments::command().mut_subcommand("conformance", |it| it.after_help(loops));
+    let matches = command.get_matches();
+    Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
 /// For a program `suite` in the search path, as `cargo install --path scripts` puts it there.

@@ -47,6 +47,10 @@ impl Model {
             eprintln!("error: no loop is called {}; there are {}", self.name, names.join(", "));
             return Ok(ExitCode::from(crate::WRONG_USAGE));
         };
+        if let Some(absence) = suite.absence() {
+            eprintln!("error: {absence}");
+            return Ok(ExitCode::from(crate::COULD_NOT_RUN));
+        }
         let start = Instant::now();
         let mut progress = Progress::new(start);
         let mut done = 0;

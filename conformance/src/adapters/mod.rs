@@ -1,13 +1,16 @@
 //! The loops that come with the suite, a file each.
 //!
 //! The releases of calloop and `calloop-ref` have one interface, and one adapter: `calloop_api.rs`
-//! is compiled once for each. Those of calloop come with the feature `calloop`.
+//! is compiled once for each. Those of calloop come with the feature `calloop`, the loops written in
+//! C with the feature `foreign`.
 
 #[cfg(feature = "calloop")]
 mod calloop_0_13;
 #[cfg(feature = "calloop")]
 mod calloop_0_14;
 mod calloop_ref;
+#[cfg(feature = "foreign")]
+pub mod foreign;
 
 #[cfg(feature = "calloop")]
 pub use self::calloop_0_13::Calloop013;

@@ -2,20 +2,38 @@
 
 use super::expectations::Expectations;
 use super::{Error, Suite};
+use crate::adapter::Adapter;
 use crate::adapters::CalloopRef;
+#[cfg(feature = "foreign")]
+use crate::adapters::foreign::{self, Foreign};
 #[cfg(feature = "calloop")]
 use crate::adapters::{Calloop013, Calloop014};
 use crate::{profile, spec};
 
-/// All of them.
+type Make = fn() -> Suite;
+
+/// The name of each, and what makes it.
+const ALL: &[(&str, Make)] = &[
+    (CalloopRef::NAME, calloop_ref),
+    #[cfg(feature = "calloop")]
+    (Calloop014::NAME, calloop_0_14),
+    #[cfg(feature = "calloop")]
+    (Calloop013::NAME, calloop_0_13),
+    #[cfg(feature = "foreign")]
+    (foreign::Uv::NAME, libuv),
+];
+
+/// How many of them have calloop's interface; they come first.
+const OF_CALLOOP: usize = if cfg!(feature = "calloop") { 3 } else { 1 };
+
+/// All of them, also those that are not here.
 pub fn all() -> Vec<Suite> {
-    vec![
-        calloop_ref(),
-        #[cfg(feature = "calloop")]
-        calloop_0_14(),
-        #[cfg(feature = "calloop")]
-        calloop_0_13(),
-    ]
+    ALL.iter().map(|(_, suite)| suite()).collect()
+}
+
+/// The one of this name. Others are not looked for.
+pub(super) fn named(name: &str) -> Option<Suite> {
+    ALL.iter().find(|(it, _)| *it == name).map(|(_, suite)| suite())
 }
 
 /// `calloop-ref`, which has to keep every rule.
@@ -41,6 +59,24 @@ pub fn calloop_0_13() -> Suite {
     )
 }
 
+/// libuv, if it is here.
+#[cfg(feature = "foreign")]
+fn libuv() -> Suite {
+    foreign::<foreign::Uv>(
+        concat!(env!("CARGO_MANIFEST_DIR"), "/expectations/libuv.toml"),
+        include_str!("../../expectations/libuv.toml"),
+    )
+}
+
+/// A loop that a machine may lack, with its known deviations.
+#[cfg(feature = "foreign")]
+fn foreign<A: Foreign>(path: &str, expectations: &str) -> Suite {
+    match A::find() {
+        Ok(()) => Suite::of::<A>().with_expectations(path, expectations),
+        Err(missing) => Suite::not_here(A::NAME, missing),
+    }
+}
+
 /// The defects of calloop that rules show, and what comes of each on these loops, in Markdown.
 ///
 /// # Errors
@@ -48,7 +84,7 @@ pub fn calloop_0_13() -> Suite {
 /// If an expectation file is wrong.
 pub fn defects() -> Result<String, Error> {
     let mut loops = Vec::new();
-    for suite in all() {
+    for suite in ALL[..OF_CALLOOP].iter().map(|(_, suite)| suite()) {
         let known = Expectations::load(&suite, None, false)?;
         loops.push((suite, known));
     }

@@ -1,5 +1,6 @@
 //! The process of one rule, from the inside.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
@@ -13,8 +14,8 @@ use reports::record::TraceEvent;
 use rustix::process::{Pid, Resource, Rlimit, getppid, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 
-use super::Suite;
 use super::programs::{Modelled, Programs};
+use super::{Suite, built_in};
 use crate::rule::{Case, Check, Deviation, Settings, Trial};
 use crate::trace::{Event, Trace, What};
 
@@ -65,11 +66,21 @@ pub(super) fn parse(report: &str) -> Vec<Entry> {
 /// Each rule runs in a process of its own, which is the program started anew. So a program that
 /// calls [`run`](super::run) has to call this first of all.
 pub fn serve(suites: &[Suite]) -> Option<ExitCode> {
+    serve_with(|name| suites.iter().find(|suite| suite.name == name))
+}
+
+/// The same for a program that holds the built-in loops to the rules. The process of a rule then
+/// looks for no other loop than its own.
+pub fn serve_built_in() -> Option<ExitCode> {
+    serve_with(built_in::named)
+}
+
+fn serve_with<S: Borrow<Suite>>(find: impl FnOnce(&str) -> Option<S>) -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next()? != FLAG {
         return None;
     }
-    match perform(suites, &arguments.next().unwrap_or_default().to_string_lossy()) {
+    match perform(find, &arguments.next().unwrap_or_default().to_string_lossy()) {
         Ok(()) => Some(ExitCode::SUCCESS),
         Err(error) => {
             // It is shown as what the rule printed.
@@ -79,10 +90,12 @@ pub fn serve(suites: &[Suite]) -> Option<ExitCode> {
     }
 }
 
-fn perform(suites: &[Suite], job: &str) -> io::Result<()> {
+fn perform<S: Borrow<Suite>>(find: impl FnOnce(&str) -> Option<S>, job: &str) -> io::Result<()> {
     let job: Job = serde_json::from_str(job)?;
     die_with(job.parent)?;
-    let test = find(suites, &job).ok_or_else(|| io::Error::other("there is no such rule"))?;
+    let suite = find(&job.suite).ok_or_else(|| io::Error::other("there is no such loop"))?;
+    let test = test(suite.borrow(), &job);
+    let test = test.ok_or_else(|| io::Error::other("there is no such rule"))?;
     let core = getrlimit(Resource::Core);
     setrlimit(Resource::Core, Rlimit { current: Some(0), ..core })?;
     let report = Report::on_standard_input()?;
@@ -112,8 +125,7 @@ impl Test<'_> {
     }
 }
 
-fn find<'a>(suites: &'a [Suite], job: &'a Job) -> Option<Test<'a>> {
-    let suite = suites.iter().find(|suite| suite.name == job.suite)?;
+fn test<'a>(suite: &'a Suite, job: &'a Job) -> Option<Test<'a>> {
     match &job.programs {
         Some(programs) => Some(Test::Programs(suite.modelled.as_ref()?, programs)),
         None => suite.cases.iter().find(|case| case.rule.id == job.rule).map(Test::Case),

@@ -44,7 +44,7 @@ use selection::Selected;
 use crate::rule::Case;
 use crate::spec;
 
-pub use child::serve;
+pub use child::{serve, serve_built_in};
 pub use error::{EXIT_CODES, Error};
 pub use harness::{main, main_of};
 pub use options::{Options, seed, time_scale};
@@ -100,10 +100,12 @@ pub fn run(suites: &[Suite], options: &Options, command: &str) -> Result<Run, Er
     watchdog::stop_on_signals()?;
     let mut record = Record::begin(env!("CARGO_PKG_VERSION"));
     record.shard = options.shard;
+    record.missing = absent(suites, options).filter_map(|suite| suite.missing.clone()).collect();
 
     let tasks = tasks(suites, &selected, &expectations, options, command);
     let workers = options.jobs.map_or_else(processors, usize::from);
     announce(&selected, tasks.len(), workers, options).map_err(Error::output)?;
+    tell_absent(&mut anstream::stdout(), suites, options).map_err(Error::output)?;
     let progress = Progress::new(tasks.len(), suites.len() > 1, options.nocapture);
     let results = pool::run(&tasks, options, workers, &progress);
     progress.finish();
@@ -157,7 +159,7 @@ fn tasks<'r>(
         }
         let is_forced = options.ignored || options.include_ignored;
         for case in cases {
-            let missing = if is_forced { Vec::new() } else { suite.missing(case) };
+            let missing = if is_forced { Vec::new() } else { suite.lacks(case) };
             let missing = missing.iter().map(|need| need.name().to_string()).collect();
             let command = command.clone();
             tasks.push(Task { suite: suite.name, rule: case.rule, missing, expectations, command });
@@ -183,6 +185,28 @@ fn announce(
         anstream::stdout(),
         "running {tasks} {rules} of {names}, {workers} at a time, with seed {seed:#x}"
     )
+}
+
+/// The loops that would be run if they were here.
+fn absent<'s>(suites: &'s [Suite], options: &Options) -> impl Iterator<Item = &'s Suite> {
+    let is_of_all = selection::is_of_all_loops(options);
+    suites.iter().filter(move |suite| is_of_all && suite.missing.is_some())
+}
+
+fn tell_absent(out: &mut impl Write, suites: &[Suite], options: &Options) -> io::Result<()> {
+    let mut absences = absent(suites, options).filter_map(Suite::absence);
+    absences.try_for_each(|absence| writeln!(out, "{absence}"))
+}
+
+/// The loops with their versions, and those that are not here with what it takes, a line each, for
+/// the help of a program.
+pub fn in_words(suites: &[Suite]) -> String {
+    let mut text = "Loops:".to_string();
+    for suite in suites {
+        let here = format!("{} {}", suite.name, suite.version);
+        text.push_str(&format!("\n  {}", suite.absence().unwrap_or(here)));
+    }
+    text
 }
 
 /// The results by loop.
@@ -258,7 +282,8 @@ fn list(suites: &[Suite], options: &Options) -> Result<(), Error> {
         writeln!(out, "{:12} {:7} {}", rule.id, rule.level.to_string(), rule.sentence)
             .map_err(Error::output)?;
     }
-    out.flush().map_err(Error::output)
+    out.flush().map_err(Error::output)?;
+    tell_absent(&mut anstream::stderr(), suites, options).map_err(Error::output)
 }
 
 fn print_spec(suites: &[Suite], options: &Options) -> Result<(), Error> {

@@ -31,7 +31,7 @@ pub struct Options {
     #[arg(long = "level", value_name = "LEVEL", value_parser = level)]
     pub levels: Vec<Level>,
 
-    /// Only this loop; may be repeated
+    /// Only this loop, or all that are here; may be repeated
     #[arg(long = "loop", value_name = "LOOP")]
     pub loops: Vec<String>,
 

@@ -93,7 +93,7 @@ pub(super) fn select<'s>(
     let is_selected = |suite: &Suite, case: &Case| {
         let Rule { id, level, .. } = *case.rule;
         asked.has(id, case.rule.group(), level)
-            && (!options.ignored || !suite.missing(case).is_empty())
+            && (!options.ignored || !suite.lacks(case).is_empty())
     };
     let select = |suite: &'s Suite| {
         let cases = suite.cases.iter().filter(|case| is_selected(suite, case)).collect();
@@ -114,16 +114,28 @@ pub(super) fn select<'s>(
     Ok(selected)
 }
 
+/// In place of the name of a loop: each that is here.
+const ALL: &str = "all";
+
+/// Whether no loop is asked for by its name.
+pub(super) fn is_of_all_loops(options: &Options) -> bool {
+    options.loops.is_empty() || options.loops.iter().any(|name| name == ALL)
+}
+
 fn loops<'s>(suites: &'s [Suite], options: &Options) -> Result<Vec<&'s Suite>, Error> {
-    for name in &options.loops {
-        if !suites.iter().any(|suite| suite.name == name) {
+    for name in options.loops.iter().filter(|name| *name != ALL) {
+        let Some(suite) = suites.iter().find(|suite| suite.name == name) else {
             let known: Vec<&str> = suites.iter().map(|suite| suite.name).collect();
             let known = known.join(", ");
             return Err(Error::Usage(format!("no loop is called `{name}`; there are: {known}")));
+        };
+        if let Some(absence) = suite.absence() {
+            return Err(Error::CouldNotRun(absence));
         }
     }
     let is_asked_for = |suite: &&Suite| {
-        options.loops.is_empty() || options.loops.iter().any(|it| it == suite.name)
+        suite.missing.is_none()
+            && (is_of_all_loops(options) || options.loops.iter().any(|it| it == suite.name))
     };
     Ok(suites.iter().filter(is_asked_for).collect())
 }

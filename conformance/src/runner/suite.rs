@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use reports::record::Subject;
+use reports::record::{Missing, Subject};
 
 use super::programs::Modelled;
 use crate::adapter::{Adapter, Capabilities, Capability};
@@ -20,6 +20,8 @@ pub struct Suite {
     pub(super) expectations: Option<ExpectationFile>,
     /// What performs programs on the loop, if its adapter is known.
     pub(super) modelled: Option<Modelled>,
+    /// What this machine lacks for the loop to be here.
+    pub(super) missing: Option<Missing>,
 }
 
 /// Where an expectation file is, and what it says.
@@ -45,7 +47,14 @@ impl Suite {
         cases: Vec<Case>,
     ) -> Self {
         let version = version.to_string();
-        Suite { name, version, capabilities, cases, expectations: None, modelled: None }
+        let (expectations, modelled, missing) = (None, None, None);
+        Suite { name, version, capabilities, cases, expectations, modelled, missing }
+    }
+
+    /// A loop that is not on this machine. It is told of, and held to no rules.
+    pub fn not_here(name: &'static str, missing: Missing) -> Self {
+        let suite = Suite::new(name, "", Capabilities::NONE, Vec::new());
+        Suite { missing: Some(missing), ..suite }
     }
 
     /// The name of the loop.
@@ -85,13 +94,19 @@ impl Suite {
         self.expectations.as_ref().map(|file| file.text.as_str())
     }
 
+    /// That the loop is not here, and what it takes, if so.
+    pub fn absence(&self) -> Option<String> {
+        let Missing { what, mend, .. } = self.missing.as_ref()?;
+        Some(format!("{what}: not here; {mend}"))
+    }
+
     /// Whether the loop is held to the rule of this id.
     pub(super) fn has(&self, id: &str) -> bool {
         self.cases.iter().any(|case| case.rule.id == id)
     }
 
     /// The capabilities that a rule needs and the loop does not declare.
-    pub(super) fn missing(&self, case: &Case) -> Vec<Capability> {
+    pub(super) fn lacks(&self, case: &Case) -> Vec<Capability> {
         let needs = case.rule.needs.iter().copied();
         needs.filter(|need| !self.capabilities.has(*need)).collect()
     }

@@ -34,7 +34,8 @@ fn main() -> ExitCode {
     let tests = tests! {
         verdicts: misbehaviour_is_a_result_and_the_run_goes_on, a_failure_explains_itself,
             rules_start_clean, a_rule_is_repeated_until_it_fails;
-        selection: rules_are_selected, rules_are_shown_in_full, shards_are_the_whole, loops_stand_side_by_side;
+        selection: rules_are_selected, rules_are_shown_in_full, shards_are_the_whole, loops_stand_side_by_side,
+            missing_loops_are_named;
         protocol: nextest_lists_and_runs_a_rule, a_name_of_nothing_is_no_mistake_for_cargo,
             junit_knows_every_rule, colours_only_where_they_are_wanted;
         expectations: known_deviations_are_expected, occasional_deviations_may_pass, surprises_fail, wrong_files_are_refused,

@@ -47,6 +47,10 @@ pub(crate) fn main() -> Option<ExitCode> {
                 runner::execute(&suites, &Arguments::parse().options, "cargo suite conformance")
             })
         }
+        "built-in" => runner::serve_built_in().unwrap_or_else(|| {
+            let options = Arguments::parse().options;
+            runner::execute(&built_in::all(), &options, "cargo suite conformance")
+        }),
         "broken" => broken::main(),
         other => panic!("no program is called {other}"),
     })

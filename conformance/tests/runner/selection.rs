@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use conformance::adapters::foreign::WITHOUT;
 use reports::record::Record;
 use tempfile::tempdir;
 
@@ -80,4 +81,35 @@ pub(crate) fn loops_stand_side_by_side() {
     let ended = both(&["BAD-09", "--loop", "behaving"]);
     assert_eq!(ended.code, Some(0), "{}", ended.out);
     assert!(!ended.out.contains("misbehaving"));
+}
+
+/// A library that is missing is simulated: it may well be here.
+pub(crate) fn missing_loops_are_named() {
+    let without_libuv = |arguments: &[&str]| {
+        let ended = end(command("built-in", arguments).env(WITHOUT, "others,libuv"));
+        (ended.code, ended.out, ended.err)
+    };
+    let absence = "libuv: not here; Debian's libuv1 has it";
+
+    let directory = tempdir().unwrap();
+    let json = directory.path().join("json");
+    let arguments = ["CAP-110", "--loop", "all", "--json", json.to_str().unwrap()];
+    let (code, out, _) = without_libuv(&arguments);
+    assert_eq!(code, Some(0), "{out}");
+    assert!(out.lines().any(|line| line == absence), "{out}");
+    let record = Record::read(&json).unwrap();
+    let held: Vec<_> = record.conformance.iter().map(|it| it.subject.name.as_str()).collect();
+    assert!(held.starts_with(&["calloop-ref", "calloop-0.14"]) && !held.contains(&"libuv"));
+    assert_eq!(record.missing.iter().filter(|it| it.what == "libuv").count(), 1);
+
+    let (code, out, err) = without_libuv(&["--list", "CAP-110"]);
+    assert_eq!((code, out.lines().count()), (Some(0), 1), "{out}");
+    assert!(err.lines().any(|line| line == absence), "{err}");
+
+    // Who asks for it by its name gets no other loop instead.
+    let (code, out, err) = without_libuv(&["CAP-110", "--loop", "calloop-ref", "--loop", "libuv"]);
+    assert_eq!((code, out.as_str()), (Some(3), ""));
+    assert!(err.contains(absence), "{err}");
+    let (code, out, _) = without_libuv(&["CAP-110", "--loop", "calloop-ref"]);
+    assert!(code == Some(0) && !out.contains("not here"), "{out}");
 }

@@ -1,0 +1,177 @@
+//! Loops written in C, found at run time: a file for each, and here what they share.
+//!
+//! No header and no development package takes part in the build. [`library!`] opens a library when
+//! it is first asked for and looks up the functions that its adapter uses. The compiler cannot
+//! check their types: each file names the header and the version that they are taken from. A
+//! library that is not there is no error but [`Missing`], which names the package that has it.
+//!
+//! C code gets a [`Callback`] as its user data. A panic must not unwind through the frames of C
+//! between a callback and the dispatch: [`guard`] keeps it, and [`resume`] goes on with it when the
+//! C function has returned. The loop delivers meanwhile what is left and knows of nothing, so that
+//! no adapter here declares `panics`: it would be tested, and not the loop.
+
+#![allow(unsafe_code, reason = "functions of C libraries are called, and call back")]
+
+use std::any::Any;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use libloading::Library;
+use reports::record::Missing;
+
+use crate::adapter::Adapter;
+
+mod uv;
+
+pub use uv::Uv;
+
+/// A loop that a machine may lack.
+pub trait Foreign: Adapter {
+    /// Looks for it; nothing else of the adapter may be used where it is missing.
+    ///
+    /// # Errors
+    ///
+    /// What is missing, and which package has it.
+    fn find() -> Result<(), Missing>;
+}
+
+/// The names of loops, separated by commas, that are taken to be missing: how a machine without
+/// them is tried out.
+pub const WITHOUT: &str = "CONFORMANCE_WITHOUT";
+
+/// A library that stays open for ever, because its functions are kept.
+struct Opened {
+    name: &'static str,
+    package: &'static str,
+    library: &'static Library,
+}
+
+impl Opened {
+    /// Opens the first of the libraries that is there.
+    fn new(name: &'static str, package: &'static str, sonames: &[&str]) -> Result<Self, Missing> {
+        let without = std::env::var(WITHOUT).unwrap_or_default();
+        if without.split(',').any(|it| it == name) {
+            return Err(missing(name, package, format!("{WITHOUT} says so")));
+        }
+        let mut refusals = Vec::new();
+        for soname in sonames {
+            // SAFETY: what these libraries do when they are opened has no preconditions.
+            match unsafe { Library::new(soname) } {
+                Ok(library) => {
+                    return Ok(Opened { name, package, library: Box::leak(Box::new(library)) });
+                }
+                Err(error) => refusals.push(error.to_string()),
+            }
+        }
+        Err(missing(name, package, refusals.join("; ")))
+    }
+
+    /// A function.
+    ///
+    /// # Safety
+    ///
+    /// `F` has to be a pointer to a function of the type that the library's header gives this one.
+    unsafe fn function<F: Copy>(&self, function: &str) -> Result<F, Missing> {
+        // SAFETY: passed on to the caller. The library is never closed.
+        match unsafe { self.library.get::<F>(function.as_bytes()) } {
+            Ok(found) => Ok(*found),
+            Err(error) => Err(missing(self.name, self.package, error.to_string())),
+        }
+    }
+}
+
+fn missing(name: &str, package: &str, why: String) -> Missing {
+    Missing { what: name.to_string(), why, mend: format!("Debian's {package} has it") }
+}
+
+/// Declares `Functions`, the functions of a library that are used, each with the type that its
+/// header gives it.
+macro_rules! library {
+    (
+        $name:expr, in $package:literal, as [$($soname:literal),+];
+        $(fn $function:ident($($argument:ty),* $(,)?) $(-> $result:ty)?;)+
+    ) => {
+        /// The functions of the library.
+        struct Functions {
+            $($function: unsafe extern "C" fn($($argument),*) $(-> $result)?,)+
+        }
+
+        impl Functions {
+            /// Opens the library, once in a process.
+            fn find() -> Result<&'static Self, reports::record::Missing> {
+                type Found = Result<Functions, reports::record::Missing>;
+                static FOUND: std::sync::OnceLock<Found> = std::sync::OnceLock::new();
+                let found = FOUND.get_or_init(|| {
+                    let library = super::Opened::new($name, $package, &[$($soname),+])?;
+                    // SAFETY: the types are those of the header that this file names.
+                    unsafe {
+                        Ok(Functions { $($function: library.function(stringify!($function))?,)+ })
+                    }
+                });
+                found.as_ref().map_err(Clone::clone)
+            }
+
+            /// The functions, for an adapter that was found.
+            fn get() -> &'static Self {
+                Self::find().expect("the loop is asked for only where it was found")
+            }
+        }
+
+        impl std::fmt::Debug for Functions {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str($name)
+            }
+        }
+    };
+}
+
+use library;
+
+/// A callback that is out while it runs, so that it can remove itself.
+struct Callback<F> {
+    place: Cell<Option<F>>,
+    is_removed: Cell<bool>,
+}
+
+impl<F> Callback<F> {
+    fn new(callback: F) -> Self {
+        Callback { place: Cell::new(Some(callback)), is_removed: Cell::new(false) }
+    }
+
+    /// Calls it, unless it is gone, and drops it if it was removed meanwhile.
+    fn call(&self, call: impl FnOnce(&mut F)) {
+        guard(|| {
+            let Some(mut callback) = self.place.take() else { return };
+            guard(|| call(&mut callback));
+            if !self.is_removed.get() {
+                self.place.set(Some(callback));
+            }
+        });
+    }
+
+    /// Drops it, now or when it returns.
+    fn remove(&self) {
+        self.is_removed.set(true);
+        drop(self.place.take());
+    }
+}
+
+thread_local! {
+    /// The first panic under a C function that has not returned yet.
+    static PANIC: Cell<Option<Box<dyn Any + Send>>> = const { Cell::new(None) };
+}
+
+/// Runs what C code has called. A panic is kept, as it must not unwind into C.
+fn guard(call: impl FnOnce()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(call)) {
+        let first = PANIC.take();
+        PANIC.set(Some(first.unwrap_or(panic)));
+    }
+}
+
+/// Goes on with a panic that was kept, now that no frame of C is left.
+fn resume() {
+    if let Some(panic) = PANIC.take() {
+        resume_unwind(panic);
+    }
+}
