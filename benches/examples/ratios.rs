@@ -6,16 +6,20 @@
 
 use std::error::Error;
 use std::ops::ControlFlow;
+use std::process::ExitCode;
 
-use benches::{Profile, Settings, builtin, quick};
+use benches::{Profile, Program, Settings, builtin, quick, serve};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    if let Some(code) = serve(&builtin()) {
+        return Ok(code);
+    }
     let workloads: Vec<String> = std::env::args().skip(1).collect();
     let benches = Profile::Quick.select(builtin(), &workloads, &[])?;
-    let outcome = quick(&benches, &Settings::default(), |progress| {
+    let outcome = quick(&benches, &Settings::default(), &Program::this()?, |progress| {
         eprintln!("[{}/{}] {}", progress.done + 1, progress.total, progress.what);
         ControlFlow::Continue(())
-    })?;
+    });
     println!("{:<60} {:>8} {:>9} {:>7}", "", "median", "/ floor", "minima");
     let mut floor = (f64::NAN, f64::NAN);
     for measurement in &outcome.measurements {
@@ -36,8 +40,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             measurement.per,
         );
     }
+    for faulty in &outcome.faulty {
+        println!("faulty: {faulty}");
+    }
     for missing in &outcome.missing {
         println!("not measured: {}: {} ({})", missing.what, missing.why, missing.mend);
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }

@@ -11,17 +11,20 @@
 //! other adapter, [`select`] picks from them, [`quick`](quick()) measures them side by side:
 //!
 //! ```
-//! use benches::{Settings, builtin, quick, select};
+//! use benches::{Program, Settings, builtin, quick, select, serve};
 //! use std::ops::ControlFlow;
-//! use std::time::Duration;
 //!
+//! // The measuring is done by this program, started anew for every turn.
+//! if serve(&builtin()).is_some() {
+//!     return Ok(());
+//! }
 //! let benches = select(builtin(), &["ping"], &["calloop-ref"])?;
-//! let settings = Settings { workload: Duration::from_millis(20), ..Settings::default() };
-//! let outcome = quick(&benches, &settings, |progress| {
+//! let settings = Settings { blocks: 1, noise: f64::INFINITY, ..Settings::default() };
+//! let outcome = quick(&benches, &settings, &Program::this()?, |progress| {
 //!     eprintln!("{}", progress.what);
 //!     ControlFlow::Continue(())
-//! })?;
-//! for measurement in &outcome.measurements {
+//! });
+//! for measurement in &outcome.faultless()?.measurements {
 //!     let (engine, time) = (&measurement.engine.name, measurement.median().unwrap());
 //!     eprintln!("{engine}: {time:.0} {}/{}", measurement.unit, measurement.per);
 //! }
@@ -42,7 +45,6 @@ mod outcome;
 pub mod paired;
 mod processors;
 mod profile;
-pub mod programs;
 mod quick;
 pub mod raw;
 mod select;
@@ -54,6 +56,7 @@ pub mod workloads;
 pub use self::engine::{Bench, builtin, of};
 pub use self::meters::{CountingAllocator, Meter, Program, exact, serve};
 pub use self::outcome::{Faulty, Outcome, Progress};
+pub use self::paired::Settings;
 pub use self::profile::Profile;
-pub use self::quick::{Settings, quick};
+pub use self::quick::quick;
 pub use self::select::{Unknown, select};

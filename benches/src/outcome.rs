@@ -20,7 +20,7 @@ pub struct Progress<'a> {
 }
 
 /// What was measured, and what could not be.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Outcome {
     /// What was measured.
     pub measurements: Vec<Measurement>,
@@ -28,8 +28,21 @@ pub struct Outcome {
     pub latencies: Vec<Latency>,
     /// What could not be measured here.
     pub missing: Vec<Missing>,
+    /// What did not do what it should.
+    pub faulty: Vec<Faulty>,
     /// Whether it ended early because that was asked for.
     pub is_interrupted: bool,
+}
+
+impl Outcome {
+    /// Itself, unless something did not do what it should.
+    ///
+    /// # Errors
+    ///
+    /// The first of what did not.
+    pub fn faultless(mut self) -> Result<Self, Faulty> {
+        if self.faulty.is_empty() { Ok(self) } else { Err(self.faulty.remove(0)) }
+    }
 }
 
 /// What it takes to measure something on a loop that lacks these, if any.
@@ -77,14 +90,14 @@ pub(crate) enum Obstacle {
 impl Obstacle {
     /// A limit of the machine is no fault of the engine.
     pub(crate) fn of(bench: &Bench, fault: Fault) -> Self {
-        const TOO_MANY_OPEN_FILES: i32 = 24;
-        // Another process can only tell it in words.
+        // Another process can only tell it in words, and a loop may panic with them.
+        const TOO_MANY_OPEN_FILES: &str = "Too many open files";
         let text = fault.to_string();
         let missing = |why: &str, mend: &str| {
             let what = bench.to_string();
             Obstacle::Missing(Missing { what, why: why.to_string(), mend: mend.to_string() })
         };
-        if text.ends_with(&format!("(os error {TOO_MANY_OPEN_FILES})")) {
+        if text.contains(TOO_MANY_OPEN_FILES) {
             let mend = "a higher limit of open files, as `ulimit -n 20000`";
             missing("the process cannot open enough files", mend)
         } else if text.ends_with(TOO_SLOW) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::engine::{Bench, Role};
 use crate::meters::Meter;
-use crate::quick::Settings;
+use crate::paired::Settings;
 use crate::select::{Unknown, select};
 
 /// How much of what there is a run measures, and how long it takes for that.
@@ -35,13 +35,18 @@ impl Profile {
     pub fn settings(self) -> Settings {
         match self {
             Profile::Quick => Settings {
-                workload: Duration::from_millis(300),
-                sample: Duration::from_micros(500),
+                blocks: 11,
+                noise: 0.02,
+                at_most: Duration::from_millis(1_200),
+                samples: 4,
                 ..Settings::default()
             },
-            Profile::Full => {
-                Settings { rounds: 25, workload: Duration::from_secs(3), ..Settings::default() }
-            }
+            Profile::Full => Settings {
+                blocks: 25,
+                noise: 0.01,
+                at_most: Duration::from_secs(8),
+                ..Settings::default()
+            },
         }
     }
 

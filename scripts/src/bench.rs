@@ -17,7 +17,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use reports::ratio::{self, Row, figure};
-use reports::record::{Measurement, Record, Subject};
+use reports::record::{Measurement, Missing, Record, Subject};
 use reports::store;
 use signal_hook::consts::SIGINT;
 
@@ -79,6 +79,8 @@ pub(crate) enum Extent {
     Whole,
     /// As far as it came before somebody interrupted it.
     Part,
+    /// All but loops that did not do what a workload asks for.
+    Faulty,
 }
 
 impl Bench {
@@ -95,6 +97,7 @@ impl Bench {
         Ok(match extent {
             Extent::Whole => ExitCode::SUCCESS,
             Extent::Part => INTERRUPTED.into(),
+            Extent::Faulty => ExitCode::FAILURE,
         })
     }
 
@@ -127,17 +130,15 @@ impl Bench {
                 }
             };
             let outcome = match meter {
-                Meter::Wall => quick(&benches, &self.profile.settings(), progress),
+                Meter::Wall => quick(&benches, &self.profile.settings(), &program, progress),
                 Meter::Latency => latencies::measure(&probes, &slices(self.profile), progress),
                 _ => exact(&self.profile.with(meter, &benches), meter, &program, progress),
             };
             bar.clear();
-            let outcome = outcome.context("a loop did not do what the workload asks for")?;
-            let Outcome { measurements, latencies, missing, is_interrupted } = outcome;
-            record.measurements.extend(measurements);
-            record.latencies.extend(latencies);
-            record.missing.extend(missing);
-            if is_interrupted {
+            if add(record, outcome) == Extent::Faulty {
+                extent = Extent::Faulty;
+            }
+            if is_interrupted.load(Ordering::Relaxed) {
                 extent = Extent::Part;
                 break;
             }
@@ -148,6 +149,24 @@ impl Bench {
         }
         Ok(extent)
     }
+}
+
+/// Adds what a meter told to a record.
+fn add(record: &mut Record, outcome: Outcome) -> Extent {
+    let Outcome { measurements, latencies, missing, faulty, .. } = outcome;
+    record.measurements.extend(measurements);
+    record.latencies.extend(latencies);
+    record.missing.extend(missing);
+    let extent = if faulty.is_empty() { Extent::Whole } else { Extent::Faulty };
+    record.missing.extend(faulty.into_iter().map(|faulty| {
+        eprintln!("error: {faulty}");
+        Missing {
+            what: faulty.bench,
+            why: format!("it did not do what the workload asks for: {}", faulty.fault),
+            mend: "a loop that keeps the rules, or a workload that is right".to_string(),
+        }
+    }));
+    extent
 }
 
 /// Becomes true when somebody interrupts the run; who does so twice ends it.

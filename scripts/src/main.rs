@@ -25,6 +25,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use conformance::runner::{self, Options, built_in};
 use reports::merge::MergeError;
 
+use self::bench::Extent;
+
 /// Callback event loops, measured and held to a specification.
 ///
 /// Without a command: holds every built-in loop to the rules, measures each, and writes the report,
@@ -159,8 +161,9 @@ fn everything(suites: &[runner::Suite]) -> Result<ExitCode> {
     let extent = bench::Bench::default().measure(&mut record)?;
     record.write(&directory.join("record.json"))?;
     report::write_page(&record, &directory.join("index.html"))?;
-    if extent == bench::Extent::Part {
-        return Ok(bench::INTERRUPTED.into());
-    }
-    Ok(if is_as_expected { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(match extent {
+        Extent::Part => bench::INTERRUPTED.into(),
+        Extent::Whole if is_as_expected => ExitCode::SUCCESS,
+        Extent::Whole | Extent::Faulty => ExitCode::FAILURE,
+    })
 }

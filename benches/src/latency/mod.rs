@@ -58,14 +58,13 @@ impl Default for Settings {
 /// `progress` is called before each turn and can end the run: what was measured until then is the
 /// outcome.
 ///
-/// # Errors
-///
-/// If an engine loses, doubles, swaps or advances an event, or an operation fails.
+/// An engine that loses, doubles, swaps or advances an event, or whose operation fails, is told of in
+/// the outcome.
 pub fn measure(
     probes: &[Probe],
     settings: &Settings,
     mut progress: impl FnMut(Progress<'_>) -> ControlFlow<()>,
-) -> Result<Outcome, Faulty> {
+) -> Outcome {
     let mut outcome = Outcome::default();
     let (able, unable): (Vec<&Probe>, Vec<&Probe>) =
         probes.iter().partition(|probe| probe.lacks.is_empty());
@@ -75,7 +74,8 @@ pub fn measure(
     for (done, (what, row)) in rows.iter().enumerate() {
         let mut is_over = || progress(Progress { what, done, total: rows.len() }).is_break();
         let mut counts = vec![Counted::default(); row.len()];
-        outcome.is_interrupted = !turns(row, settings, &mut counts, &mut is_over)?;
+        outcome.is_interrupted =
+            !turns(row, settings, &mut counts, &mut outcome.faulty, &mut is_over);
         for (probe, counted) in row.iter().zip(&counts).filter(|(_, it)| it.samples() > 0) {
             outcome.missing.extend(shortfall(probe, counted));
             outcome.latencies.push(latency(probe, counted));
@@ -84,7 +84,7 @@ pub fn measure(
             break;
         }
     }
-    Ok(outcome)
+    outcome
 }
 
 /// Has the engines of a scenario take turns, there and back; says whether all did.
@@ -92,13 +92,18 @@ fn turns(
     row: &[&Probe],
     settings: &Settings,
     counts: &mut [Counted],
+    faulty: &mut Vec<Faulty>,
     is_over: &mut dyn FnMut() -> bool,
-) -> Result<bool, Faulty> {
+) -> bool {
+    let mut is_out = vec![false; row.len()];
     for round in 0..settings.rounds {
         for place in 0..row.len() {
             let at = if round % 2 == 0 { place } else { row.len() - 1 - place };
             if is_over() {
-                return Ok(false);
+                return false;
+            }
+            if is_out[at] {
+                continue;
             }
             let probe = row[at];
             let plan = Plan::within(settings.slice, probe.spec.period, settings.at_least)
@@ -106,12 +111,17 @@ fn turns(
             match stage::play(probe, plan, settings.patience) {
                 Ok(counted) => counts[at].add(&counted),
                 // An interruption may have ended a wait before its event came.
-                Err(_) if is_over() => return Ok(false),
-                Err(fault) => return Err(Faulty { bench: probe.to_string(), fault }),
+                Err(_) if is_over() => return false,
+                Err(fault) => {
+                    // What it told before is worth nothing.
+                    counts[at] = Counted::default();
+                    is_out[at] = true;
+                    faulty.push(Faulty { bench: probe.to_string(), fault });
+                }
             }
         }
     }
-    Ok(true)
+    true
 }
 
 /// Says so if not every event was sent.

@@ -1,4 +1,4 @@
-//! The process that an exact meter looks at: this program started anew, to do one benchmark.
+//! The process that a meter looks at: this program started anew, to do one benchmark.
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -15,7 +15,7 @@ use super::allocations::{Allocated, Reading};
 use super::{Program, Trouble};
 use crate::burden::Burden;
 use crate::engine::Bench;
-use crate::programs;
+use crate::paired::{self, Turn};
 use crate::tally::Fault;
 use crate::workload::Part;
 
@@ -126,16 +126,16 @@ pub(crate) fn run<T: FromStr>(mut command: Command) -> Result<T, Trouble> {
 
 /// Does one of these benchmarks if this process was started for that, and says what to exit with.
 ///
-/// The exact meters look at processes of their own, which are the program started anew. So a
-/// program that has [`exact`](super::exact()) called has to call this first of all, with every
-/// benchmark that it may want to measure.
+/// The meters look at processes of their own, which are the program started anew. So a program that
+/// has [`quick`](crate::quick()) or [`exact`](super::exact()) called has to call this first of all,
+/// with every benchmark that it may want to measure.
 pub fn serve(benches: &[Bench]) -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     let flag = arguments.next()?;
     let outcome = if flag == FLAG {
         Job::parse(arguments).map(|job| perform(benches, &job))
-    } else if flag == programs::FLAG {
-        programs::Job::parse(arguments).map(|job| job.perform(benches))
+    } else if flag == paired::FLAG {
+        Turn::parse(arguments).map(|turn| turn.perform(benches))
     } else {
         return None;
     };

@@ -90,7 +90,7 @@ impl fmt::Display for Meter {
     }
 }
 
-/// The program that the exact meters start anew for each benchmark. It has to call [`serve`].
+/// The program that the meters start anew for each benchmark. It has to call [`serve`].
 #[derive(Clone, Debug)]
 pub struct Program {
     /// Where it is.
@@ -124,15 +124,13 @@ impl Program {
 /// `program` is one that calls [`serve`] with these benchmarks. `progress` is called before each benchmark and can end the run: what
 /// was measured until then is the outcome.
 ///
-/// # Errors
-///
-/// If an engine loses, doubles or swaps events, or an operation fails.
+/// An engine that loses, doubles or swaps events, or whose operation fails, is told of in the outcome.
 pub fn exact(
     benches: &[Bench],
     meter: Meter,
     program: &Program,
     mut progress: impl FnMut(Progress<'_>) -> ControlFlow<()>,
-) -> Result<Outcome, Faulty> {
+) -> Outcome {
     let mut outcome = Outcome::default();
     let benches: Vec<&Bench> = benches.iter().filter(|bench| meter.repeats(bench)).collect();
     let processors = thread::available_parallelism().map_or(1, usize::from);
@@ -151,20 +149,20 @@ pub fn exact(
                 Err(Obstacle::Missing(missing)) => outcome.missing.push(missing),
                 Err(Obstacle::NotHere(missing)) => {
                     outcome.missing.push(missing);
-                    return Ok(outcome);
+                    return outcome;
                 }
                 // An interruption may have been for the process, too.
                 Err(Obstacle::Fault(_)) if is_over() => {
                     outcome.is_interrupted = true;
-                    return Ok(outcome);
+                    return outcome;
                 }
                 Err(Obstacle::Fault(fault)) => {
-                    return Err(Faulty { bench: bench.to_string(), fault });
+                    outcome.faulty.push(Faulty { bench: bench.to_string(), fault });
                 }
             }
         }
     }
-    Ok(outcome)
+    outcome
 }
 
 /// Measures these side by side: what is counted does not depend on how fast it is done.
@@ -323,7 +321,7 @@ impl From<Errno> for Trouble {
     }
 }
 
-fn obstacle(bench: &Bench, program: &Program, trouble: Trouble) -> Obstacle {
+pub(crate) fn obstacle(bench: &Bench, program: &Program, trouble: Trouble) -> Obstacle {
     let failure = match trouble {
         Trouble::NotPermitted(error) => {
             return Obstacle::NotHere(Missing {
@@ -348,7 +346,7 @@ fn obstacle(bench: &Bench, program: &Program, trouble: Trouble) -> Obstacle {
 }
 
 /// What the process of a benchmark failed with.
-pub(crate) fn failure(trouble: Trouble) -> Failure {
+fn failure(trouble: Trouble) -> Failure {
     match trouble {
         Trouble::Killed(signal) => Failure::Other(format!("signal {signal} killed its process")),
         Trouble::Io(error) => Failure::Io(error),

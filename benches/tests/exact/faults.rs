@@ -22,7 +22,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 fn fault(bench: &Bench, meter: Meter, program: &Program) -> String {
     let benches = std::slice::from_ref(bench);
-    match exact(benches, meter, program, |_| ControlFlow::Continue(())) {
+    match exact(benches, meter, program, |_| ControlFlow::Continue(())).faultless() {
         Ok(outcome) => format!("no fault, but {outcome:?}"),
         Err(faulty) => faulty.to_string(),
     }

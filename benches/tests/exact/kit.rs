@@ -30,7 +30,7 @@ pub(crate) fn one_of_each() -> Vec<Bench> {
 
 pub(crate) fn measure(benches: &[Bench], meter: Meter) -> Result<Outcome, Faulty> {
     let program = Program::this().expect("this program is somewhere");
-    exact(benches, meter, &program, |_| ControlFlow::Continue(()))
+    exact(benches, meter, &program, |_| ControlFlow::Continue(())).faultless()
 }
 
 /// Measures the built-in engines of these names, and their floors.

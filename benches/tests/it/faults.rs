@@ -1,14 +1,11 @@
 //! A loop that loses, doubles, swaps or advances events gets no time but an error that says so.
 
-use std::ops::ControlFlow;
 use std::time::Duration;
 
-use benches::{Bench, Settings};
-use benches::{of, quick, select};
+use benches::{Bench, of, select};
 
 use crate::LIMIT;
 use crate::broken::*;
-use crate::quick::SETTINGS;
 
 fn bench<const FAULT: u8>(workload: &str) -> Bench {
     let benches = select(of::<Broken<FAULT>>(), &[workload], &[]).expect("the workload exists");
@@ -162,15 +159,4 @@ fn lost_wake_ups() {
 #[test]
 fn operations_that_fail() {
     assert_eq!(fault::<FAILS>("empty", LIMIT), "out of order");
-}
-
-#[test]
-fn a_fault_ends_the_run_and_names_the_benchmark() {
-    let benches = [bench::<0>("empty"), bench::<DOUBLES_FDS>("ready/ready=1")];
-    let settings = Settings { rounds: 1, ..SETTINGS };
-    let faulty = quick(&benches, &settings, |_| ControlFlow::Continue(())).unwrap_err();
-    assert_eq!(
-        faulty.to_string(),
-        "ready/ready=1 on broken: an operation delivered 2 events instead of 1"
-    );
 }

@@ -15,7 +15,7 @@ const SETTINGS: Settings =
     Settings { rounds: 1, slice: Duration::from_millis(5), at_least: 2, patience: LIMIT };
 
 fn run(probes: &[Probe]) -> Result<Outcome, Faulty> {
-    measure(probes, &SETTINGS, |_| ControlFlow::Continue(()))
+    measure(probes, &SETTINGS, |_| ControlFlow::Continue(())).faultless()
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn the_floor_stands_beside_the_engines_of_each_scenario() {
 fn fault<const FAULT: u8>(scenario: &str) -> String {
     let probes = select(of::<Broken<FAULT>>(), &[scenario], &[]).expect("it exists");
     let settings = Settings { patience: Duration::from_millis(500), ..SETTINGS };
-    match measure(&probes, &settings, |_| ControlFlow::Continue(())) {
+    match measure(&probes, &settings, |_| ControlFlow::Continue(())).faultless() {
         Ok(outcome) => panic!("the fault was not noticed by {scenario}: {outcome:?}"),
         Err(faulty) => faulty.to_string(),
     }
@@ -146,8 +146,7 @@ fn what_was_measured_before_an_interruption_is_kept() {
         assert_eq!((progress.done, progress.total), (turns / 5, 2));
         if turns == 7 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
-    let outcome = outcome.unwrap_or_else(|faulty| panic!("{faulty}"));
-    assert!(outcome.is_interrupted);
+    assert!(outcome.is_interrupted && outcome.faulty.is_empty());
     // Four engines on the first scenario, two on the second.
     assert_eq!(outcome.latencies.len(), 6);
 }

@@ -3,7 +3,6 @@
 mod broken;
 mod faults;
 mod latency;
-mod quick;
 
 use std::time::Duration;
 

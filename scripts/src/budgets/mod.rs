@@ -132,7 +132,7 @@ fn measure(meters: &[Meter]) -> Result<Option<Record>> {
         });
         bar.clear();
         let Outcome { measurements, missing, is_interrupted, .. } =
-            outcome.context("a loop did not do what the workload asks for")?;
+            outcome.faultless().context("a loop did not do what the workload asks for")?;
         if is_interrupted {
             return Ok(None);
         }

@@ -5,8 +5,7 @@ use std::ops::ControlFlow;
 use anyhow::Result;
 use benches::burden::Burden;
 use benches::engine::Role;
-use benches::paired::{Verdict, judge};
-use benches::programs::{self, Settings};
+use benches::paired::{Settings, Verdict, compare, judge};
 use benches::workload::Repeats;
 use benches::{Bench, Faulty, Meter, Outcome, Program, exact};
 use reports::gate::{self, Budgets, Finding, Judgement};
@@ -42,7 +41,8 @@ impl Sides {
         for bench in loops(benches) {
             eprintln!("{meter}: {bench}");
             let measured = [&self.base, &self.head].map(|program| {
-                exact(std::slice::from_ref(bench), meter, program, |_| ControlFlow::Continue(()))
+                let one = std::slice::from_ref(bench);
+                exact(one, meter, program, |_| ControlFlow::Continue(())).faultless()
             });
             match measured {
                 [Ok(base), Ok(head)] => {
@@ -86,8 +86,8 @@ impl Sides {
 
     /// Compares them by the clock for one benchmark; what is worse has to be so twice.
     pub(super) fn time(&self, bench: &Bench) -> Result<Finding> {
-        let compare = || programs::compare(bench, &self.base, &self.head, &Settings::default());
-        let ratio = match compare() {
+        let again = || compare((bench, &self.base), (bench, &self.head), &Settings::default());
+        let ratio = match again() {
             Ok(ratio) => ratio,
             Err(faulty) => return Ok(finding(bench, Judgement::Inconclusive, faulty.to_string())),
         };
@@ -95,7 +95,7 @@ impl Sides {
         if judgement != Judgement::Regressed {
             return Ok(finding(bench, judgement, why));
         }
-        let again = compare()?;
+        let again = again()?;
         let (confirmed, why_again) = self.judge(&again);
         Ok(match confirmed {
             Judgement::Regressed => finding(bench, Judgement::Regressed, why_again),
@@ -133,7 +133,7 @@ impl Sides {
         };
         eprintln!("{}: {floor}, which does not change", Meter::Wall);
         let settings = Settings::default();
-        let same = programs::compare(floor, &self.base, &self.head, &settings)?;
+        let same = compare((floor, &self.base), (floor, &self.head), &settings)?;
         let (judgement, why) = self.judge(&same);
         if matches!(judgement, Judgement::Regressed | Judgement::Improved) {
             return Ok(Err(format!("{floor}, which is the same in both, moved by {why}")));
@@ -141,7 +141,7 @@ impl Sides {
         let percent = (200.0 * self.wall).ceil().clamp(1.0, 100.0) as u8;
         let slowed = Program { burden: Burden::Work { percent }, ..self.base.clone() };
         let clean = Program { burden: Burden::Work { percent: 0 }, ..self.base.clone() };
-        let slower = programs::compare(floor, &clean, &slowed, &settings)?;
+        let slower = compare((floor, &clean), (floor, &slowed), &settings)?;
         let (judgement, why) = self.judge(&slower);
         if judgement != Judgement::Regressed {
             return Ok(Err(format!("{percent} % more work on {floor} was seen as {why}")));
