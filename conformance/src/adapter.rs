@@ -169,6 +169,19 @@ pub trait AsyncFd: 'static {
     /// Ready when writing would not block.
     fn writable(&mut self) -> impl Future<Output = ()>;
 
+    /// Reads: at once if there is something, else once there is. What only tells of readiness keeps
+    /// this.
+    fn read(&mut self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
+        async move {
+            loop {
+                match rustix::io::read(self.fd(), &mut *buffer) {
+                    Err(rustix::io::Errno::AGAIN) => self.readable().await,
+                    outcome => return Ok(outcome?),
+                }
+            }
+        }
+    }
+
     /// The descriptor, to read and write.
     fn fd(&mut self) -> BorrowedFd<'_>;
 

@@ -4,10 +4,14 @@
 //! dispatch, so that no callback keeps the loop alive. Sources that can change later are kept in a
 //! `Dispatcher`, as calloop's documentation does it.
 
+use std::fs::File;
 use std::future::Future;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
+
+use futures_util::AsyncReadExt;
 
 use super::calloop::channel::{self, SyncSender};
 use super::calloop::futures::{self, Scheduler};
@@ -374,7 +378,7 @@ impl Adapter for Calloop {
     }
 
     fn adapt_io(handle: &Handle, fd: OwnedFd) -> Result<impl AsyncFd, Failure> {
-        Ok(handle.adapt_io(fd)?)
+        Ok(handle.adapt_io(File::from(fd))?)
     }
 
     fn sleep(
@@ -450,7 +454,7 @@ impl<T: 'static> Spawn<T> for Spawner<T> {
     }
 }
 
-impl AsyncFd for Async<'static, OwnedFd> {
+impl AsyncFd for Async<'static, File> {
     async fn readable(&mut self) {
         Async::readable(self).await;
     }
@@ -459,12 +463,16 @@ impl AsyncFd for Async<'static, OwnedFd> {
         Async::writable(self).await;
     }
 
+    async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        AsyncReadExt::read(self, buffer).await
+    }
+
     fn fd(&mut self) -> BorrowedFd<'_> {
-        let fd: &OwnedFd = self.get_mut();
-        fd.as_fd()
+        let file: &File = self.get_mut();
+        file.as_fd()
     }
 
     fn into_fd(self) -> OwnedFd {
-        self.into_inner()
+        self.into_inner().into()
     }
 }
