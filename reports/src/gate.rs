@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::record::{Measurement, Record, RuleResult, Verdict};
+use crate::record::{Machine, Measurement, Record, RuleResult, Verdict};
 
 /// How much an exact meter may grow before it counts, as a part of what it was.
 #[derive(Copy, Clone, Debug, PartialEq)]
@@ -155,16 +155,15 @@ fn rule(key: Key<'_>, before: &RuleResult, now: Option<&RuleResult>) -> Option<F
 }
 
 fn meters(base: &Record, head: &Record, budgets: Budgets) -> Vec<Finding> {
-    let same_compiler = base.machine.rustc == head.machine.rustc;
+    let other = other_conditions(&base.machine, &head.machine);
     let mut findings = Vec::new();
     for before in &base.measurements {
         let Some(budget) = budgets.of(&before.meter) else { continue };
         let now = head.measurements.iter().find(|now| is_same(before, now));
         let (judgement, why) = match now {
             None => (Judgement::Inconclusive, "measured before and not now".to_string()),
-            Some(_) if before.meter == "instructions" && !same_compiler => {
-                let (was, is) = (&base.machine.rustc, &head.machine.rustc);
-                (Judgement::Inconclusive, format!("compiled by {was} before and by {is} now"))
+            Some(_) if before.meter == "instructions" && !other.is_empty() => {
+                (Judgement::Inconclusive, other.clone())
             }
             Some(now) => meter(before, now, budget),
         };
@@ -177,6 +176,21 @@ fn meters(base: &Record, head: &Record, budgets: Budgets) -> Vec<Finding> {
         findings.push(Finding { what, judgement, why, repeat });
     }
     findings
+}
+
+/// In what the machines differ of which the number of instructions depends: libc chooses its
+/// functions by what the processor can do.
+fn other_conditions(base: &Machine, head: &Machine) -> String {
+    let of = |machine: &Machine| {
+        let Machine { rustc, processor, libc, valgrind, .. } = machine.clone();
+        [Some(rustc), Some(processor), libc, valgrind]
+    };
+    let differ = of(base).into_iter().zip(of(head)).filter_map(|(was, is)| {
+        // What one of them does not tell cannot be held against it.
+        let (was, is) = (was?, is?);
+        (was != is).then(|| format!("{was} before and {is} now"))
+    });
+    differ.collect::<Vec<_>>().join(", ")
 }
 
 fn is_same(one: &Measurement, other: &Measurement) -> bool {
@@ -211,7 +225,7 @@ fn meter(before: &Measurement, now: &Measurement, budget: f64) -> (Judgement, St
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Conformance, Machine, Outcome, Subject};
+    use crate::record::{Conformance, Outcome, Subject};
 
     fn record(outcome: Outcome, meters: &[(&str, f64)]) -> Record {
         let result = RuleResult {
@@ -297,8 +311,22 @@ mod tests {
     fn what_cannot_be_compared_is_not_judged() {
         let base = record(Outcome::Pass, &[("instructions", 1000.0), ("wall", 10.0)]);
         let mut head = record(Outcome::Pass, &[("instructions", 2000.0), ("wall", 99.0)]);
-        head.machine.rustc = "rustc 1.99".into();
-        assert_eq!(judgements(&base, &head), [Judgement::Inconclusive]);
+        type Change = fn(&mut Machine);
+        let changes: [(Change, &str); 3] = [
+            (|it| it.rustc = "rustc 1.99".into(), "rustc 1.86 before and rustc 1.99 now"),
+            (|it| it.processor = "slow".into(), " before and slow now"),
+            (|it| it.libc = Some("glibc 3".into()), "glibc 2 before and glibc 3 now"),
+        ];
+        for (change, expected) in changes {
+            let mut base = base.clone();
+            base.machine.libc = Some("glibc 2".into());
+            let mut head = Record { machine: base.machine.clone(), ..head.clone() };
+            assert_eq!(judgements(&base, &head), [Judgement::Regressed]);
+            change(&mut head.machine);
+            let findings = compare(&base, &head, Budgets::default());
+            assert_eq!(findings[0].judgement, Judgement::Inconclusive);
+            assert_eq!(findings[0].why, expected);
+        }
         head.measurements.clear();
         assert_eq!(judgements(&base, &head), [Judgement::Inconclusive]);
     }

@@ -10,7 +10,7 @@ pub mod gate;
 #[cfg(feature = "render")]
 pub mod html;
 pub mod kill_table;
-mod machine;
+pub mod machine;
 pub mod markdown;
 pub mod merge;
 #[cfg(feature = "render")]

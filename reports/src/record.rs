@@ -65,6 +65,18 @@ pub struct Machine {
     /// The load average over a minute when the run began.
     #[serde(default)]
     pub load: Option<f64>,
+    /// The part of the processors' time that the host gave to others while the run measured.
+    #[serde(default)]
+    pub stolen: Option<f64>,
+    /// How the processors' frequency is governed.
+    #[serde(default)]
+    pub governor: Option<String>,
+    /// The C library.
+    #[serde(default)]
+    pub libc: Option<String>,
+    /// What counts instructions.
+    #[serde(default)]
+    pub valgrind: Option<String>,
 }
 
 /// A loop or another thing under test.

@@ -20,6 +20,7 @@ pub struct StoreError {
 enum Problem {
     Read(io::Error),
     Write(io::Error),
+    Enormous(u64),
     NotJson(serde_json::Error),
     NotARecord,
     Schema(u64),
@@ -31,6 +32,12 @@ impl fmt::Display for StoreError {
         match &self.problem {
             Problem::Read(error) => write!(f, "cannot read {path}: {error}"),
             Problem::Write(error) => write!(f, "cannot write {path}: {error}"),
+            Problem::Enormous(size) => write!(
+                f,
+                "{path} has {} MiB, and no record of the suite has more than {}: is it one?",
+                size >> 20,
+                SIZE_MAX >> 20
+            ),
             Problem::NotJson(error) => {
                 write!(f, "{path} is not a whole record: {error}; make it anew with `suite`")
             }
@@ -48,6 +55,10 @@ impl fmt::Display for StoreError {
 
 /// Its text has the cause already, so that there is no source to be shown beside it.
 impl std::error::Error for StoreError {}
+
+/// The largest file that is taken for a record. It is read as a whole, which takes some times as
+/// much memory; a full run has a few million bytes.
+const SIZE_MAX: u64 = 256 << 20;
 
 /// Writes a file whole: under another name first, then renamed. What was there stays if it fails.
 /// A device or a pipe is written to and not replaced.
@@ -106,6 +117,10 @@ impl Record {
     /// If the file cannot be read, is no record, or has a newer schema.
     pub fn read(path: &Path) -> Result<Record, StoreError> {
         let fail = |problem| StoreError { path: path.into(), problem };
+        let size = fs::metadata(path).map_err(|error| fail(Problem::Read(error)))?.len();
+        if size > SIZE_MAX {
+            return Err(fail(Problem::Enormous(size)));
+        }
         let text = fs::read(path).map_err(|error| fail(Problem::Read(error)))?;
         let value: serde_json::Value =
             serde_json::from_slice(&text).map_err(|error| fail(Problem::NotJson(error)))?;
@@ -160,6 +175,9 @@ mod tests {
             assert!(message.contains(expected), "{message}");
             assert!(message.contains("record.json"), "{message}");
         }
+        fs::File::create(&path).unwrap().set_len(SIZE_MAX + 1).unwrap();
+        let enormous = Record::read(&path).unwrap_err().to_string();
+        assert!(enormous.contains("record.json has 256 MiB"), "{enormous}");
         let gone = Record::read(&directory.path().join("gone")).unwrap_err().to_string();
         assert!(gone.contains("cannot read"), "{gone}");
     }
@@ -176,6 +194,13 @@ mod tests {
         assert!(check_writable(directory.path()).is_err());
         check_writable(&file).unwrap();
         assert_eq!(fs::read_dir(&directory).unwrap().count(), 1, "no temporary file is left");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_device_is_named() {
+        let full = write_whole(Path::new("/dev/full"), b"new").unwrap_err().to_string();
+        assert!(full.starts_with("cannot write /dev/full: No space left"), "{full}");
     }
 
     #[cfg(unix)]

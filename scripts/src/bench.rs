@@ -16,6 +16,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
+use reports::machine::ProcessorTime;
 use reports::ratio::{self, Row, figure};
 use reports::record::{Measurement, Missing, Record, Subject};
 use reports::store;
@@ -120,6 +121,7 @@ impl Bench {
         let all = Meter::ALL.to_vec();
         let meters = if self.meters.is_empty() { &all } else { &self.meters };
         let mut extent = Extent::Whole;
+        let before = ProcessorTime::now();
         for &meter in meters {
             let bar = Bar::new(meter);
             let progress = |progress: Progress<'_>| {
@@ -143,6 +145,8 @@ impl Bench {
                 break;
             }
         }
+        record.machine.stolen =
+            before.and_then(|before| Some(ProcessorTime::now()?.stolen_since(&before)));
         print(record)?;
         if extent == Extent::Part {
             eprintln!("interrupted: what was measured until then is kept");

@@ -60,6 +60,21 @@ fn a_record_that_cannot_be_read_is_named() {
         assert_eq!(outcome.status.code(), Some(3), "{name}");
         assert!(text(&outcome.stderr).contains(name), "{}", text(&outcome.stderr));
     }
+    let whole = fs::read(directory.path().join("base.json")).expect("it was written");
+    fs::write(directory.path().join("truncated.json"), &whole[..whole.len() / 2]).expect("a file");
+    let enormous = fs::File::create(directory.path().join("enormous.json")).expect("a file");
+    // A hole, which takes no room.
+    enormous.set_len(1 << 40).expect("a sparse file");
+    for (name, expected) in
+        [("truncated.json", "not a whole record"), ("enormous.json", "1048576 MiB")]
+    {
+        for arguments in [["base.json", name], [name, "base.json"]] {
+            let outcome = gate(directory.path(), &arguments);
+            let said = text(&outcome.stderr);
+            assert_eq!(outcome.status.code(), Some(3), "{name}: {said}");
+            assert!(said.contains(name) && said.contains(expected), "{said}");
+        }
+    }
     let missing = gate(directory.path(), &["missing.json", "base.json"]);
     assert_eq!(missing.status.code(), Some(3));
     assert!(text(&missing.stderr).contains("missing.json"), "{}", text(&missing.stderr));
@@ -99,4 +114,41 @@ fn the_findings_are_written_as_markdown() {
     gate(directory.path(), &["base.json", "head.json", "--markdown", "summary.md"]);
     let summary = fs::read_to_string(directory.path().join("summary.md")).expect("it is there");
     assert!(summary.contains("| **regressed** | ping on swift, system-calls |"), "{summary}");
+}
+
+/// As if the disk were full after a few blocks.
+#[test]
+fn a_full_disk_leaves_what_was_there() {
+    let directory = tempfile::tempdir().expect("a scratch directory");
+    write(directory.path(), "base.json", 1.0);
+    fs::write(directory.path().join("page.html"), "old").expect("a file");
+    let script = "trap '' XFSZ; ulimit -f 4; exec \"$0\" report base.json --html page.html";
+    let mut command = Command::new("sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_suite")]).current_dir(directory.path());
+    let outcome = command.output().expect("there is a shell");
+    let said = text(&outcome.stderr);
+    assert_eq!(outcome.status.code(), Some(3), "{said}");
+    assert!(said.contains("cannot write page.html"), "{said}");
+    assert_eq!(fs::read_to_string(directory.path().join("page.html")).expect("it stays"), "old");
+    let left = fs::read_dir(directory.path()).expect("it can be listed").count();
+    assert_eq!(left, 2, "no temporary file is left");
+}
+
+#[test]
+fn a_baseline_of_another_machine_says_nothing_of_instructions() {
+    let directory = tempfile::tempdir().expect("a scratch directory");
+    write(directory.path(), "head.json", 2.0);
+    let path = directory.path().join("head.json");
+    let mut record = Record::read(&path).expect("it was written");
+    record.measurements[0].meter = "instructions".into();
+    record.machine.processor = "one".into();
+    record.write(&path).expect("it can be written");
+    record.machine.processor = "another".into();
+    record.measurements[0].samples = vec![1.0];
+    record.write(&directory.path().join("base.json")).expect("it can be written");
+    let outcome = gate(directory.path(), &["base.json", "head.json"]);
+    let out = text(&outcome.stdout);
+    assert_eq!(outcome.status.code(), Some(0), "{out}");
+    assert!(out.contains("another before and one now"), "{out}");
+    assert!(out.contains("0 regressed, 1 inconclusive"), "{out}");
 }

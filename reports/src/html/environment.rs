@@ -34,8 +34,22 @@ pub(super) fn section(record: &Record) -> Markup {
                         td { (machine.processors) " × " (machine.processor) }
                     }
                     tr { th scope="row" { "compiler" } td { (machine.rustc) } }
+                    @for (name, tool) in [("C library", &machine.libc), ("valgrind", &machine.valgrind)] {
+                        @if let Some(tool) = tool {
+                            tr { th scope="row" { (name) } td { (tool) } }
+                        }
+                    }
+                    @if let Some(governor) = &machine.governor {
+                        tr { th scope="row" { "frequency" } td { (governor) } }
+                    }
                     @if let Some(load) = machine.load {
                         tr { th scope="row" { "load" } td { (format!("{load:.2}")) } }
+                    }
+                    @if let Some(stolen) = machine.stolen {
+                        tr {
+                            th scope="row" { "time stolen by the host" }
+                            td { (format!("{:.1} %", 100.0 * stolen)) }
+                        }
                     }
                 }
             }

@@ -5,7 +5,7 @@ mod file;
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result, ensure};
@@ -145,17 +145,13 @@ fn measure(meters: &[Meter]) -> Result<Option<Record>> {
 /// What the number of instructions depends on besides the code: libc chooses its functions by what
 /// the processor can do.
 fn conditions() -> Conditions {
-    let version = |program: &str, argument: &str| {
-        let output = Command::new(program).arg(argument).output().ok()?;
-        Some(String::from_utf8_lossy(&output.stdout).trim().to_string())
-    };
-    let Machine { rustc, processor, .. } = Machine::here();
+    let Machine { rustc, processor, libc, valgrind, .. } = Machine::here();
     Conditions {
         rustc,
         target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
         processor,
-        libc: version("getconf", "GNU_LIBC_VERSION").unwrap_or_default(),
-        valgrind: version("valgrind", "--version").unwrap_or_default(),
+        libc: libc.unwrap_or_default(),
+        valgrind: valgrind.unwrap_or_default(),
     }
 }
 
