@@ -55,6 +55,8 @@ capabilities! {
     Panics = "panics",
     /// Timers are kept to with less than a millisecond of error on an idle machine.
     SubMillisecondTimers = "sub-millisecond-timers",
+    /// A timer without delay is due at once.
+    ImmediateTimers = "immediate-timers",
     /// Timers can be set to an instant, and repeat at one.
     Deadlines = "deadlines",
     /// The callback of a timer is told its deadline.
@@ -63,6 +65,8 @@ capabilities! {
     TimerRepeat = "timer-repeat",
     /// A timer can be programmed anew.
     TimerReset = "timer-reset",
+    /// Timers that are due together fire in the order of their deadlines.
+    DeadlineOrder = "deadline-order",
     /// Timers of one deadline fire in the order of their insertion.
     EqualDeadlinesFifo = "equal-deadlines-fifo",
     /// Timers that are due do not keep descriptors from being polled in the same dispatch.
@@ -87,12 +91,20 @@ capabilities! {
     Idle = "idle",
     /// An idle callback can be cancelled.
     IdleCancel = "idle-cancel",
+    /// Idle callbacks are called in the order of their insertion.
+    IdleOrder = "idle-order",
+    /// Idle callbacks run after the events of their dispatch.
+    IdleAfterEvents = "idle-after-events",
+    /// Idle callbacks run in every dispatch, also in one that brought events.
+    IdleEveryDispatch = "idle-every-dispatch",
     /// A pending idle callback keeps the loop from sleeping.
     IdlePreventsSleep = "idle-prevents-sleep",
     /// Signals can be received.
     Signals = "signals",
     /// A signal tells who sent it.
     SignalInfo = "signal-info",
+    /// Several sources can watch one signal.
+    SignalSharing = "signal-sharing",
     /// Every source of a signal is told of it, not only one.
     SignalFanOut = "signal-fan-out",
     /// The signals of a source can be changed.

@@ -18,6 +18,9 @@ use crate::fixture::{Fixture, PATIENCE};
 use crate::rule::{Check, Deviation};
 use crate::trace::Trace;
 
+/// What the shortest delay of a loop may come to that counts milliseconds.
+const SHORTEST_DELAY: Duration = Duration::from_millis(2);
+
 /// A deadline that no test lives to see.
 pub(super) const FAR: Duration = Duration::from_secs(3600);
 
@@ -105,16 +108,21 @@ pub(super) fn insert_reader<A: Adapter>(
     Ok((wire, insert_end::<A>(handle, end, usual_mode::<A>(), act)?))
 }
 
-/// A timer that acts once.
+/// A timer that acts once. Without a delay it is due when this returns, or as soon as the time has
+/// gone on; where the loop has no such timers, their shortest delay passes here.
 pub(super) fn insert_once<A: Adapter>(
     handle: &A::Handle,
     delay: Duration,
     mut act: impl FnMut(&A::Handle) + 'static,
 ) -> Result<A::Source, Failure> {
-    A::insert_timer(handle, delay, move |handle, _| {
+    let timer = A::insert_timer(handle, delay, move |handle, _| {
         act(handle);
         TimerNext::Stop
-    })
+    })?;
+    if delay.is_zero() && !has::<A>(Capability::ImmediateTimers) {
+        std::thread::sleep(SHORTEST_DELAY);
+    }
+    Ok(timer)
 }
 
 /// Sends this process a signal. A loop that receives signals takes it; other threads have to block
@@ -137,6 +145,20 @@ impl<A: Adapter> Fixture<'_, A> {
     pub(super) fn marker(&self, name: impl fmt::Display) -> impl FnMut(&A::Handle) + 'static {
         let (trace, name) = (self.trace(), name.to_string());
         move |_: &A::Handle| trace.mark(&name)
+    }
+
+    /// As [`deliver`](Fixture::deliver), but no further than until the condition holds.
+    pub(super) fn deliver_until(&mut self, holds: impl Fn() -> bool) -> Result<(), Failure> {
+        if has::<A>(Capability::OneWaitADispatch) {
+            return self.deliver();
+        }
+        for _ in 0..16 {
+            if holds() {
+                break;
+            }
+            self.dispatch(Some(Duration::from_millis(1)))?;
+        }
+        Ok(())
     }
 
     /// Dispatches again and again, hardly waiting, until the condition holds: for what does not end

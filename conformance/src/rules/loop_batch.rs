@@ -221,7 +221,6 @@ const MANY_READY: Rule = Rule {
 };
 
 fn many_ready<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
-    const DISPATCHES: usize = 16;
     let count = allow_descriptors(2_500)?;
     let (wire, fd) = Wire::new()?;
     wire.send();
@@ -234,8 +233,14 @@ fn many_ready<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
             Next::Continue
         })?;
     }
-    for _ in 0..DISPATCHES {
-        t.poll()?;
+    // Where a dispatch is a part of what a wait brought, it may be one descriptor.
+    let dispatches = if has::<A>(Capability::OneWaitADispatch) { 16 } else { 2 * count };
+    for _ in 0..dispatches {
+        t.event_loop.dispatch(Some(Duration::ZERO))?;
+        let is_round = || calls.borrow().iter().all(|calls| *calls >= 2);
+        if !has::<A>(Capability::OneWaitADispatch) && is_round() {
+            break;
+        }
     }
     let calls = calls.borrow();
     let (least, most) = (calls.iter().min(), calls.iter().max());
@@ -244,13 +249,13 @@ fn many_ready<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     let forgotten = calls.iter().filter(|calls| **calls == 0).count();
     ensure!(
         forgotten == 0,
-        format_args!("each of {count} descriptors to be called in {DISPATCHES} dispatches"),
+        format_args!("each of {count} descriptors to be called in {dispatches} dispatches"),
         "{forgotten} were not called"
     );
     ensure!(
         most <= 2 * least,
         format_args!("calls spread evenly over {count} descriptors"),
-        "from {least} to {most} calls each in {DISPATCHES} dispatches"
+        "from {least} to {most} calls each in {dispatches} dispatches"
     );
     Ok(())
 }

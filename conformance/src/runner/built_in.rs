@@ -21,6 +21,10 @@ const ALL: &[(&str, Make)] = &[
     (Calloop013::NAME, calloop_0_13),
     #[cfg(feature = "foreign")]
     (foreign::Uv::NAME, libuv),
+    #[cfg(feature = "foreign")]
+    (foreign::SdEventLoop::NAME, sd_event),
+    #[cfg(feature = "foreign")]
+    (foreign::Wayland::NAME, libwayland),
 ];
 
 /// How many of them have calloop's interface; they come first.
@@ -65,6 +69,24 @@ fn libuv() -> Suite {
     foreign::<foreign::Uv>(
         concat!(env!("CARGO_MANIFEST_DIR"), "/expectations/libuv.toml"),
         include_str!("../../expectations/libuv.toml"),
+    )
+}
+
+/// sd-event, if it is here.
+#[cfg(feature = "foreign")]
+fn sd_event() -> Suite {
+    foreign::<foreign::SdEventLoop>(
+        concat!(env!("CARGO_MANIFEST_DIR"), "/expectations/sd-event.toml"),
+        include_str!("../../expectations/sd-event.toml"),
+    )
+}
+
+/// libwayland-server's event loop, if it is here.
+#[cfg(feature = "foreign")]
+fn libwayland() -> Suite {
+    foreign::<foreign::Wayland>(
+        concat!(env!("CARGO_MANIFEST_DIR"), "/expectations/libwayland.toml"),
+        include_str!("../../expectations/libwayland.toml"),
     )
 }
 

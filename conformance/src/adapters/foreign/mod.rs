@@ -21,9 +21,15 @@ use reports::record::Missing;
 
 use crate::adapter::Adapter;
 
+mod pointers;
+mod sd_event;
 mod uv;
+mod version;
+mod wayland;
 
+pub use sd_event::SdEventLoop;
 pub use uv::Uv;
+pub use wayland::Wayland;
 
 /// A loop that a machine may lack.
 pub trait Foreign: Adapter {

@@ -22,6 +22,7 @@ pub(super) fn cases<A: Adapter>() -> Vec<Case> {
         Case::new::<A>(&FALLIBLE, fallible),
         Case::new::<A>(&SIGNALS, signals),
         Case::new::<A>(&FAN_OUT, fan_out),
+        Case::new::<A>(&SHARING, sharing),
     ]
 }
 
@@ -177,7 +178,7 @@ const FAN_OUT: Rule = Rule {
     why: WHY,
     source: "signalfd(2): a signal is read once; wayland and tokio tell all who watch it",
     check: "signal-fan-out among the capabilities",
-    needs: &[Capability::Signals],
+    needs: &[Capability::Signals, Capability::SignalSharing],
     alone: false,
 };
 
@@ -195,4 +196,23 @@ fn fan_out<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     let reports = *reports.borrow();
     let seen = format!("{} reports to one, {} to the other", reports[0], reports[1]);
     compare::<A>(Capability::SignalFanOut, reports[0] > 0 && reports[1] > 0, seen)
+}
+
+const SHARING: Rule = Rule {
+    id: "CAP-119",
+    level: Level::Should,
+    sentence: "A loop SHOULD declare signal-sharing if and only if several of its sources can watch \
+               one signal.",
+    why: WHY,
+    source: "sd_event_add_signal(3): only a single handler may be installed for a signal",
+    check: "signal-sharing among the capabilities",
+    needs: &[Capability::Signals],
+    alone: false,
+};
+
+fn sharing<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
+    let watch = || A::insert_signals(&t.handle, &[Signal::SIGUSR1 as i32], |_, _| {});
+    let _first = watch()?;
+    let second = watch();
+    compare::<A>(Capability::SignalSharing, second.is_ok(), format_args!("{:?}", second.err()))
 }

@@ -4,6 +4,7 @@
 mod answers;
 mod claims;
 mod operations;
+mod order;
 
 use std::fmt;
 
@@ -14,6 +15,7 @@ pub(super) fn cases<A: Adapter>() -> Vec<Case> {
     let mut cases = Vec::new();
     cases.extend(operations::cases::<A>());
     cases.extend(claims::cases::<A>());
+    cases.extend(order::cases::<A>());
     cases.extend(answers::cases::<A>());
     cases
 }

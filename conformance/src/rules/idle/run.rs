@@ -48,7 +48,7 @@ const FIRST_IN_FIRST_OUT: Rule = Rule {
     why: "Work that is put off piece by piece builds on the pieces before it.",
     source: "calloop keeps a queue; Node, documentation of setImmediate: in the order of creation",
     check: "whether the queue is a queue, and whether a pass has a limit that reorders it",
-    needs: &[Capability::Idle],
+    needs: &[Capability::Idle, Capability::IdleOrder],
     alone: false,
 };
 
@@ -150,7 +150,12 @@ const SAME_DISPATCH: Rule = Rule {
     source: "calloop, documentation of LoopHandle::insert_idle: once the pending events are \
              processed",
     check: "whether the idle queue is taken before or after the events are delivered",
-    needs: &[Capability::Descriptors, Capability::Idle, Capability::OneWaitADispatch],
+    needs: &[
+        Capability::Descriptors,
+        Capability::Idle,
+        Capability::IdleEveryDispatch,
+        Capability::OneWaitADispatch,
+    ],
     alone: false,
 };
 

@@ -35,7 +35,12 @@ const IDLE_LAST: Rule = Rule {
     source: "calloop, documentation of LoopHandle::insert_idle; glib, documentation of \
              G_PRIORITY_DEFAULT_IDLE",
     check: "where in a dispatch the idle callbacks run",
-    needs: &[Capability::Idle, Capability::Descriptors, Capability::OneWaitADispatch],
+    needs: &[
+        Capability::Descriptors,
+        Capability::Idle,
+        Capability::IdleAfterEvents,
+        Capability::OneWaitADispatch,
+    ],
     alone: false,
 };
 

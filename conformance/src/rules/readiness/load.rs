@@ -37,12 +37,13 @@ const BACK_PRESSURE: Rule = Rule {
     alone: false,
 };
 
-/// Fills a descriptor until nothing moves any more: what was written may still be on its way.
+/// Fills a descriptor until nothing moves any more: what was written may still be on its way, and
+/// what says that it has arrived is put off for 40 ms.
 fn fill_up(fd: &OwnedFd) {
     let mut vain = 0;
     while vain < 3 {
         vain = if fill(fd) == 0 { vain + 1 } else { 0 };
-        thread::sleep(Duration::from_millis(1));
+        thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -162,7 +163,6 @@ const MANY_READY: Rule = Rule {
 
 fn many_ready<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     const WANTED: usize = 1_100;
-    const DISPATCHES_MAX: usize = 10;
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?;
     let (wire, fd) = Wire::new()?;
@@ -179,9 +179,11 @@ fn many_ready<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
         })?;
         count += 1;
     }
+    // Where a dispatch is a part of what a wait brought, it may be one descriptor.
+    let few = if has::<A>(Capability::OneWaitADispatch) { 10 } else { count };
     let is_waiting = |number: &usize| calls[*number].get() == 0;
     let mut dispatches = 0;
-    while (0..count).any(|number| is_waiting(&number)) && dispatches < DISPATCHES_MAX {
+    while (0..count).any(|number| is_waiting(&number)) && dispatches < few {
         t.deliver()?;
         dispatches += 1;
         let left = (0..count).filter(is_waiting).count();
@@ -190,7 +192,7 @@ fn many_ready<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     let left = (0..count).filter(is_waiting).count();
     ensure!(
         left == 0,
-        format_args!("{count} ready descriptors, each called within {DISPATCHES_MAX} dispatches"),
+        format_args!("{count} ready descriptors, each called within {few} dispatches"),
         "{left} of them never called"
     );
     Ok(())

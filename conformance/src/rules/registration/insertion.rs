@@ -3,7 +3,7 @@
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
-use crate::adapter::{Adapter, Capability, Interest, Next};
+use crate::adapter::{Adapter, Capability, Interest, Next, TimerNext};
 use crate::fixture::Fixture;
 use crate::rule::{Case, Check, Level, Rule};
 use crate::rules::fds::{go_on, modes, usual_mode, watch, watch_and};
@@ -215,8 +215,9 @@ fn many<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
             A::remove(&t.handle, source);
         }
         let calls = calls.clone();
-        let source = insert_once::<A>(&t.handle, Duration::ZERO, move |_| {
+        let source = A::insert_timer(&t.handle, Duration::ZERO, move |_, _| {
             calls.borrow_mut()[number] += 1;
+            TimerNext::Stop
         })?;
         live.push((number, source));
     }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::adapter::{Adapter, Capability, Interest};
+use crate::adapter::{Adapter, Capability, Interest, TimerNext};
 use crate::ensure;
 use crate::fixture::Fixture;
 use crate::rule::{Case, Check, Level, Rule};
@@ -51,7 +51,7 @@ fn names_one_source<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
             counter.set(counter.get() + 1);
         })?;
         meddle::<A>(&t.handle, &stale);
-        t.deliver()?;
+        t.deliver_until(|| calls.get() == number)?;
         ensure!(
             calls.get() == number,
             format_args!("a call of source {number}, not reached by the name of the one before"),
@@ -85,7 +85,7 @@ fn for_ever<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     A::remove(&t.handle, first.clone());
     for reuses in 1..=(1 << 16) + 1 {
         if !is_suspicious(reuses) {
-            let source = insert_once::<A>(&t.handle, Duration::ZERO, |_| {})?;
+            let source = A::insert_timer(&t.handle, Duration::ZERO, |_, _| TimerNext::Stop)?;
             A::remove(&t.handle, source);
             continue;
         }

@@ -79,7 +79,7 @@ const TWO_SOURCES: Rule = Rule {
     why: "Libraries watch the same signals; they cannot know of each other.",
     source: "signalfd(2): a signal is read once; wayland and tokio tell all who watch it",
     check: "who reads the signal, and whom it is passed on to",
-    needs: &[Capability::Signals],
+    needs: &[Capability::Signals, Capability::SignalSharing],
     alone: false,
 };
 
@@ -111,7 +111,7 @@ const ONE_IS_LEFT: Rule = Rule {
     why: "A library that is done with a signal does not take it away from the program.",
     source: "wayland, test event_loop_signal; tokio, test drop_then_get_a_signal",
     check: "whether sources are counted before a signal is unblocked or its handler taken back",
-    needs: &[Capability::Signals],
+    needs: &[Capability::Signals, Capability::SignalSharing],
     alone: false,
 };
 

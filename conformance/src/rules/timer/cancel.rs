@@ -75,27 +75,37 @@ const REMOVED_WHEN_DUE: Rule = Rule {
 };
 
 fn removed_when_due<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
+    const TIMERS: usize = 5;
     let others: Rc<RefCell<Vec<A::Source>>> = Rc::default();
+    let removed: Rc<Cell<Option<[usize; 2]>>> = Rc::default();
     let (trace, handle) = (t.trace(), t.handle.clone());
     let sources = all_due(
         &[0, 1, 2, 3, 4],
         |number, delay| {
-            let (trace, others) = (trace.clone(), others.clone());
+            let (trace, others, removed) = (trace.clone(), others.clone(), removed.clone());
             A::insert_timer(&handle, delay, move |handle, _| {
                 trace.mark(number);
-                if number == 1 {
-                    others.take().into_iter().for_each(|other| A::remove(handle, other));
+                // Whichever is the first removes the next, and the last.
+                if removed.get().is_none() {
+                    let victims = [1, TIMERS - 1].map(|ahead| (number + ahead) % TIMERS);
+                    removed.set(Some(victims));
+                    let others = others.borrow();
+                    victims.iter().for_each(|it| A::remove(handle, others[*it].clone()));
                 }
                 TimerNext::Stop
             })
         },
         |source| A::remove(&handle, source),
     )?;
-    // The next, and the last.
-    *others.borrow_mut() = vec![sources[2].clone(), sources[4].clone()];
+    *others.borrow_mut() = sources;
     t.dispatch_until("the timers that remain to fire", |trace| trace.marks().len() >= 3)?;
     t.expect_silence()?;
-    ensure_eq!(t.trial.trace.marks(), ["0", "1", "3"], "timers that fired, 1 removing 2 and 4");
+    let removed = removed.get().unwrap_or_default();
+    let left = (0..TIMERS).filter(|number| !removed.contains(number));
+    let (mut fired, left) = (t.trial.trace.marks(), left.map(|it| it.to_string()));
+    fired.sort();
+    let what = format!("timers that fired, the first removing {removed:?}");
+    ensure_eq!(fired, left.collect::<Vec<_>>(), "{what}");
     Ok(())
 }
 

@@ -37,7 +37,7 @@ const AT_ONCE: Rule = Rule {
     why: "It is how work is put off until the present callback has returned.",
     source: "calloop, documentation of Timer::immediate; calloop, test immediate_timer",
     check: "whether timers are looked at when the wait was of no length",
-    needs: &[],
+    needs: &[Capability::ImmediateTimers],
     alone: false,
 };
 

@@ -48,7 +48,7 @@ fn mark_after<A: Adapter>(
 ///
 /// `insert` gets each position and its delay. If this thread was kept from running meanwhile, the
 /// deadlines may have got out of order; then `undo` is called and all begins anew.
-fn all_due<S>(
+pub(super) fn all_due<S>(
     order: &[usize],
     mut insert: impl FnMut(usize, Duration) -> Result<S, Failure>,
     mut undo: impl FnMut(S),
@@ -68,6 +68,9 @@ fn all_due<S>(
 
 /// The distance of deadlines whose order even a loop that counts in milliseconds can tell.
 const STEP: Duration = Duration::from_millis(2);
+
+/// What a deadline may be rounded by, for a loop whose clock counts microseconds.
+const RESOLUTION: Duration = Duration::from_micros(1);
 
 /// How far from its deadline a loop may legitimately take a timer to be.
 fn granularity<A: Adapter>() -> Duration {

@@ -40,7 +40,7 @@ const DEADLINE_ORDER: Rule = Rule {
     why: "Programs set timers relative to each other and rely on the order.",
     source: "wayland, test timer_order; libuv, test timer_order",
     check: "what the heap or list of timers is ordered by, and whether a batch keeps that order",
-    needs: &[],
+    needs: &[Capability::DeadlineOrder],
     alone: false,
 };
 
@@ -65,7 +65,7 @@ const NEAR_DEADLINES: Rule = Rule {
     why: "Deadlines are computed from each other; a nanosecond is as good as an hour to tell them.",
     source: "libuv, test timer_order; calloop, documentation of Timer::from_deadline",
     check: "whether deadlines are compared in a coarser unit than they are set in",
-    needs: &[Capability::Deadlines, Capability::SubMillisecondTimers],
+    needs: &[Capability::Deadlines, Capability::DeadlineOrder, Capability::SubMillisecondTimers],
     alone: false,
 };
 

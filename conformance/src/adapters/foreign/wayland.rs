@@ -1,0 +1,330 @@
+//! The event loop of libwayland-server, from <wayland-server-core.h> of version 1.21.0.
+//!
+//! | adapter | libwayland-server |
+//! | --- | --- |
+//! | dispatch | `wl_event_loop_dispatch`, in milliseconds, rounded up |
+//! | descriptor | `wl_event_loop_add_fd`, level-triggered; the loop watches a duplicate |
+//! | timer | `wl_event_loop_add_timer`, in milliseconds, rounded up to one at least: zero disarms it |
+//! | idle callback | `wl_event_loop_add_idle` |
+//! | signals | `wl_event_loop_add_signal` for each |
+//! | removal | `wl_event_source_remove` |
+//! | descriptor of the loop | `wl_event_loop_get_fd` |
+//!
+//! Left out: `wl_event_source_check`, which asks a source again and is not about readiness; the run
+//! and its end, which belong to `wl_display`. Nothing of the loop may be used from another thread, so
+//! that there are neither pings nor a wake-up. An update can ask for nothing, but does not silence a
+//! hangup, and there is none for signals, so that `disable` is not declared.
+
+use std::ffi::{c_int, c_void};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use reports::record::Missing;
+
+use super::pointers::{Handle, Pointers};
+use super::{Foreign, library, resume};
+use crate::adapter::{
+    Adapter, CancelIdle, Capabilities, Capability, Failure, Interest, Mode, Next, Readiness,
+    SignalEvent, TimerNext,
+};
+
+const NAME: &str = "libwayland";
+
+library! {
+    NAME, in "libwayland-server0", as ["libwayland-server.so.0"];
+    fn wl_event_loop_create() -> *mut WlLoop;
+    fn wl_event_loop_destroy(*mut WlLoop);
+    fn wl_event_loop_dispatch(*mut WlLoop, c_int) -> c_int;
+    fn wl_event_loop_get_fd(*mut WlLoop) -> c_int;
+    fn wl_event_loop_add_fd(*mut WlLoop, c_int, u32, FdFunction, *mut c_void) -> *mut WlSource;
+    fn wl_event_source_fd_update(*mut WlSource, u32) -> c_int;
+    fn wl_event_loop_add_timer(*mut WlLoop, TimerFunction, *mut c_void) -> *mut WlSource;
+    fn wl_event_source_timer_update(*mut WlSource, c_int) -> c_int;
+    fn wl_event_loop_add_signal(*mut WlLoop, c_int, SignalFunction, *mut c_void) -> *mut WlSource;
+    fn wl_event_loop_add_idle(*mut WlLoop, IdleFunction, *mut c_void) -> *mut WlSource;
+    fn wl_event_source_remove(*mut WlSource) -> c_int;
+}
+
+/// `struct wl_event_loop`.
+#[repr(C)]
+#[derive(Debug)]
+pub struct WlLoop([u8; 0]);
+
+/// `struct wl_event_source`.
+#[repr(C)]
+#[derive(Debug)]
+pub struct WlSource([u8; 0]);
+
+/// `wl_event_loop_fd_func_t` and the others.
+type FdFunction = unsafe extern "C" fn(c_int, u32, *mut c_void) -> c_int;
+type TimerFunction = unsafe extern "C" fn(*mut c_void) -> c_int;
+type SignalFunction = unsafe extern "C" fn(c_int, *mut c_void) -> c_int;
+type IdleFunction = unsafe extern "C" fn(*mut c_void);
+
+/// `WL_EVENT_READABLE` and the others.
+const READABLE: u32 = 1;
+const WRITABLE: u32 = 2;
+const HANGUP: u32 = 4;
+const ERROR: u32 = 8;
+
+/// libwayland-server's event loop.
+#[derive(Debug)]
+pub struct Wayland(Handle<Wayland>);
+
+type Source = super::pointers::Source<Wayland>;
+
+impl Pointers for Wayland {
+    type Loop = WlLoop;
+    type Raw = WlSource;
+    /// The state of a descriptor, or a signal.
+    type Event = u32;
+    type State = ();
+
+    unsafe fn remove(_: *mut WlLoop, raw: *mut WlSource) {
+        // SAFETY: passed on to the caller.
+        unsafe { (Functions::get().wl_event_source_remove)(raw) };
+    }
+
+    unsafe fn destroy(event_loop: *mut WlLoop) {
+        // SAFETY: passed on to the caller.
+        unsafe { (Functions::get().wl_event_loop_destroy)(event_loop) };
+    }
+}
+
+/// In milliseconds, rounded up, because neither a timer nor a dispatch must end early.
+fn milliseconds(time: Duration) -> c_int {
+    time.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(c_int::MAX)
+}
+
+fn mask(interest: Interest) -> u32 {
+    match interest {
+        Interest::None => 0,
+        Interest::Read => READABLE,
+        Interest::Write => WRITABLE,
+        Interest::Both => READABLE | WRITABLE,
+    }
+}
+
+/// What a function answers that makes something.
+fn made<T>(raw: *mut T) -> Result<*mut T, Failure> {
+    if raw.is_null() { Err(io::Error::last_os_error().into()) } else { Ok(raw) }
+}
+
+/// What a function answers that changes something.
+fn done(answer: c_int) -> Result<(), Failure> {
+    if answer < 0 { Err(io::Error::last_os_error().into()) } else { Ok(()) }
+}
+
+/// Arms a timer. Zero would disarm it.
+fn arm(timer: &Source, delay: Duration) -> Result<(), Failure> {
+    let delay = milliseconds(delay).max(1);
+    // SAFETY: it is a timer that is not removed.
+    timer.change(|_, raw| unsafe {
+        done((Functions::get().wl_event_source_timer_update)(raw, delay))
+    })
+}
+
+unsafe extern "C" fn on_fd(_: c_int, state: u32, data: *mut c_void) -> c_int {
+    // SAFETY: the loop calls no source that is removed.
+    unsafe { Source::of(data) }.call(state);
+    0
+}
+
+unsafe extern "C" fn on_timer(data: *mut c_void) -> c_int {
+    // SAFETY: the loop calls no source that is removed.
+    unsafe { Source::of(data) }.call(0);
+    0
+}
+
+unsafe extern "C" fn on_signal(signal: c_int, data: *mut c_void) -> c_int {
+    // SAFETY: the loop calls no source that is removed.
+    unsafe { Source::of(data) }.call(signal.unsigned_abs());
+    0
+}
+
+unsafe extern "C" fn on_idle(data: *mut c_void) {
+    // SAFETY: the loop calls no source that is removed.
+    let source = unsafe { Source::of(data) };
+    // The loop removes it after the call, and permits nobody else to do so from now on.
+    source.forget();
+    source.call(0);
+    source.close();
+}
+
+impl Foreign for Wayland {
+    fn find() -> Result<(), Missing> {
+        Functions::find().map(drop)
+    }
+}
+
+impl Adapter for Wayland {
+    const NAME: &'static str = NAME;
+
+    type Handle = Handle<Wayland>;
+    type Source = Source;
+
+    /// The library does not tell. Its file is numbered 0.21.0 in version 1.21.0.
+    fn version() -> String {
+        let number =
+            super::version::file_number(Functions::get().wl_event_loop_create as *const c_void);
+        number.strip_prefix("0.").map_or(number.clone(), |rest| format!("1.{rest}"))
+    }
+
+    fn capabilities() -> Capabilities {
+        Capabilities::of(&[
+            Capability::Level,
+            Capability::EmptyInterest,
+            Capability::Update,
+            Capability::DeadlineOrder,
+            Capability::TimerRepeat,
+            Capability::TimerReset,
+            Capability::TimersAndFdsTogether,
+            Capability::Idle,
+            Capability::IdleCancel,
+            Capability::IdleOrder,
+            Capability::IdleEveryDispatch,
+            Capability::Signals,
+            Capability::SignalSharing,
+            Capability::SignalFanOut,
+            Capability::SignalMask,
+            Capability::Embed,
+            Capability::OneWaitADispatch,
+            Capability::ReadyOrder,
+        ])
+    }
+
+    fn new() -> Result<Self, Failure> {
+        // SAFETY: it asks for nothing.
+        Ok(Wayland(Handle::new(made(unsafe { (Functions::get().wl_event_loop_create)() })?)))
+    }
+
+    fn handle(&self) -> Handle<Wayland> {
+        self.0.clone()
+    }
+
+    fn dispatch(&mut self, timeout: Option<Duration>) -> Result<(), Failure> {
+        let (wl, timeout) = (Functions::get(), timeout.map_or(-1, milliseconds));
+        // SAFETY: the loop exists, and is not dispatched, as this is not called by its callbacks.
+        let outcome = done(unsafe { (wl.wl_event_loop_dispatch)(self.0.raw(), timeout) });
+        resume();
+        outcome
+    }
+
+    fn insert_fd<F>(
+        handle: &Handle<Wayland>,
+        fd: OwnedFd,
+        interest: Interest,
+        mode: Mode,
+        mut callback: F,
+    ) -> Result<Source, Failure>
+    where
+        F: FnMut(&Handle<Wayland>, BorrowedFd<'_>, Readiness) -> Next + 'static,
+    {
+        if mode != Mode::Level {
+            return Err(Failure::Unsupported);
+        }
+        let number = fd.as_raw_fd();
+        let source = handle.source((), move |handle, _, state| {
+            // A hangup or an error is to be found by reading as by writing.
+            let is = |state_of: u32| state & (state_of | HANGUP | ERROR) != 0;
+            let readiness = Readiness { readable: is(READABLE), writable: is(WRITABLE) };
+            // Without post-actions and fallible callbacks, every answer is to go on.
+            let _ = callback(handle, fd.as_fd(), readiness);
+        });
+        // SAFETY: the loop exists, and the function takes this data.
+        handle.add(&source, |raw, data| unsafe {
+            made((Functions::get().wl_event_loop_add_fd)(raw, number, mask(interest), on_fd, data))
+        })?;
+        Ok(source)
+    }
+
+    fn insert_timer<F>(
+        handle: &Handle<Wayland>,
+        delay: Duration,
+        mut callback: F,
+    ) -> Result<Source, Failure>
+    where
+        F: FnMut(&Handle<Wayland>, Option<Instant>) -> TimerNext + 'static,
+    {
+        let timer = handle.source((), move |handle, source, _| match callback(handle, None) {
+            TimerNext::After(delay) => {
+                // It is armed at the loop's own clock, which does not fail.
+                let _ = arm(source, delay);
+            }
+            TimerNext::Stop | TimerNext::At(_) => source.close(),
+        });
+        // SAFETY: the loop exists, and the function takes this data.
+        handle.add(&timer, |raw, data| unsafe {
+            made((Functions::get().wl_event_loop_add_timer)(raw, on_timer, data))
+        })?;
+        arm(&timer, delay)?;
+        Ok(timer)
+    }
+
+    fn remove(_: &Handle<Wayland>, source: Source) {
+        source.close();
+    }
+
+    fn reset_timer(_: &Handle<Wayland>, source: &Source, delay: Duration) -> Result<(), Failure> {
+        arm(source, delay)
+    }
+
+    fn update_fd(
+        _: &Handle<Wayland>,
+        source: &Source,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Failure> {
+        if mode != Mode::Level {
+            return Err(Failure::Unsupported);
+        }
+        // SAFETY: it is a descriptor's source that is not removed.
+        source.change(|_, raw| unsafe {
+            done((Functions::get().wl_event_source_fd_update)(raw, mask(interest)))
+        })
+    }
+
+    fn insert_idle<F>(handle: &Handle<Wayland>, callback: F) -> Result<impl CancelIdle, Failure>
+    where
+        F: FnOnce(&Handle<Wayland>) + 'static,
+    {
+        let mut callback = Some(callback);
+        let source = handle.source((), move |handle, _, _| {
+            if let Some(callback) = callback.take() {
+                callback(handle);
+            }
+        });
+        // SAFETY: the loop exists, and the function takes this data.
+        handle.add(&source, |raw, data| unsafe {
+            made((Functions::get().wl_event_loop_add_idle)(raw, on_idle, data))
+        })?;
+        Ok(source)
+    }
+
+    fn insert_signals<F>(
+        handle: &Handle<Wayland>,
+        signals: &[i32],
+        mut callback: F,
+    ) -> Result<Source, Failure>
+    where
+        F: FnMut(&Handle<Wayland>, SignalEvent) + 'static,
+    {
+        let source = handle.source((), move |handle, _, signal| {
+            callback(handle, SignalEvent { signal: signal as i32, pid: None, uid: None });
+        });
+        let watch = |signal: &i32| {
+            // SAFETY: the loop exists, and the function takes this data.
+            handle.add(&source, |raw, data| unsafe {
+                made((Functions::get().wl_event_loop_add_signal)(raw, *signal, on_signal, data))
+            })
+        };
+        signals.iter().try_for_each(watch).inspect_err(|_| source.close())?;
+        Ok(source)
+    }
+
+    fn as_fd(&self) -> Result<BorrowedFd<'_>, Failure> {
+        // SAFETY: the descriptor is the loop's, and open as long as that exists.
+        Ok(unsafe { BorrowedFd::borrow_raw((Functions::get().wl_event_loop_get_fd)(self.0.raw())) })
+    }
+}
