@@ -35,6 +35,7 @@ pub mod rule;
 pub mod rules;
 pub mod runner;
 pub mod spec;
+mod system;
 pub mod trace;
 
 pub use runner::{Suite, main, main_of};

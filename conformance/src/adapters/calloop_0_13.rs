@@ -18,6 +18,7 @@ fn capabilities() -> Capabilities {
 }
 
 /// The process and the user that sent a signal.
+#[cfg(target_os = "linux")]
 fn sender(event: &calloop::signals::Event) -> (u32, u32) {
     let info = event.full_info();
     (info.ssi_pid, info.ssi_uid)

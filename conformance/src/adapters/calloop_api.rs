@@ -18,15 +18,18 @@ use super::calloop::futures::{self, Scheduler};
 use super::calloop::generic::Generic;
 use super::calloop::io::Async;
 use super::calloop::ping;
-use super::calloop::signals::{Signal, Signals};
 use super::calloop::timer::{TimeoutAction, TimeoutFuture, Timer};
 use super::calloop::{
     self, Dispatcher, EventLoop, Idle, LoopHandle, LoopSignal, PostAction, RegistrationToken,
 };
 use crate::adapter::{
     Adapter, AsyncFd, CancelIdle, Capabilities, Capability, ChannelEvent, Failure, Interest, Mode,
-    Next, Ping, Readiness, Refusal, Sender, SignalEvent, Spawn, Stop, TimerNext,
+    Next, Ping, Readiness, Refusal, Sender, Spawn, Stop, TimerNext,
 };
+
+#[cfg(target_os = "linux")]
+#[path = "calloop_signals.rs"]
+mod signals;
 
 /// An adapter over calloop's interface.
 #[derive(Debug)]
@@ -54,7 +57,8 @@ pub struct Source {
 enum Kind {
     Fd(Dispatcher<'static, Generic<OwnedFd>, Context>),
     Timer(Dispatcher<'static, Timer, Context>),
-    Signals(Dispatcher<'static, Signals, Context>),
+    #[cfg(target_os = "linux")]
+    Signals(signals::Kept),
     Other,
 }
 
@@ -88,18 +92,27 @@ pub(super) const COMMON: Capabilities = Capabilities::of(&[
     Capability::IdleOrder,
     Capability::IdleAfterEvents,
     Capability::IdleEveryDispatch,
-    Capability::Signals,
-    Capability::SignalInfo,
-    Capability::SignalSharing,
-    Capability::SignalSet,
-    Capability::SignalMask,
     Capability::Executor,
     Capability::AsyncIo,
     Capability::Sleep,
     Capability::Embed,
     Capability::OneWaitADispatch,
     Capability::ReadyOrder,
-]);
+])
+.with(SIGNALS);
+
+/// They come by signalfd(2), so that there are none elsewhere.
+const SIGNALS: &[Capability] = if cfg!(target_os = "linux") {
+    &[
+        Capability::Signals,
+        Capability::SignalInfo,
+        Capability::SignalSharing,
+        Capability::SignalSet,
+        Capability::SignalMask,
+    ]
+} else {
+    &[]
+};
 
 impl From<calloop::Error> for Failure {
     fn from(error: calloop::Error) -> Self {
@@ -132,24 +145,6 @@ fn mode(mode: Mode) -> calloop::Mode {
         Mode::Edge => calloop::Mode::Edge,
         Mode::OneShot => calloop::Mode::OneShot,
     }
-}
-
-fn signals(numbers: &[i32]) -> Result<Vec<Signal>, Failure> {
-    const ALL: [Signal; 10] = [
-        Signal::SIGHUP,
-        Signal::SIGUSR1,
-        Signal::SIGUSR2,
-        Signal::SIGALRM,
-        Signal::SIGTERM,
-        Signal::SIGCHLD,
-        Signal::SIGWINCH,
-        Signal::SIGURG,
-        Signal::SIGKILL,
-        Signal::SIGSTOP,
-    ];
-    let signal = |number: &i32| ALL.into_iter().find(|signal| *signal as i32 == *number);
-    let unknown = |number| Failure::Other(format!("the rules do not use signal {number}"));
-    numbers.iter().map(|number| signal(number).ok_or_else(|| unknown(number))).collect()
 }
 
 fn timer<F>(timer: Timer, mut callback: F) -> Dispatcher<'static, Timer, Context>
@@ -345,27 +340,18 @@ impl Adapter for Calloop {
         Ok(handle.insert_idle(move |context: &mut Context| callback(&context.handle)))
     }
 
-    fn insert_signals<F>(
-        handle: &Handle,
-        numbers: &[i32],
-        mut callback: F,
-    ) -> Result<Source, Failure>
+    #[cfg(target_os = "linux")]
+    fn insert_signals<F>(handle: &Handle, numbers: &[i32], callback: F) -> Result<Source, Failure>
     where
-        F: FnMut(&Handle, SignalEvent) + 'static,
+        F: FnMut(&Handle, crate::adapter::SignalEvent) + 'static,
     {
-        let source = Signals::new(&signals(numbers)?)?;
-        let dispatcher = Dispatcher::new(source, move |event, &mut (), context: &mut Context| {
-            let (pid, uid) = super::sender(&event);
-            let signal = event.signal() as i32;
-            callback(&context.handle, SignalEvent { signal, pid: Some(pid), uid: Some(uid) });
-        });
-        let token = handle.register_dispatcher(dispatcher.clone())?;
-        Ok(Source { token, kind: Kind::Signals(dispatcher) })
+        signals::insert(handle, numbers, callback)
     }
 
+    #[cfg(target_os = "linux")]
     fn set_signals(_: &Handle, source: &Source, numbers: &[i32]) -> Result<(), Failure> {
-        let Kind::Signals(dispatcher) = &source.kind else { return Err(Failure::Unsupported) };
-        Ok(dispatcher.as_source_mut().set_signals(&signals(numbers)?)?)
+        let Kind::Signals(kept) = &source.kind else { return Err(Failure::Unsupported) };
+        signals::set(kept, numbers)
     }
 
     fn insert_executor<T, F>(

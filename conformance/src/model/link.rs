@@ -7,10 +7,10 @@ use std::os::unix::net::UnixStream;
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
-use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::spec::Outcome;
 use crate::adapter::AsyncFd;
+use crate::system;
 
 /// Two sockets, of which the first does not block.
 ///
@@ -29,7 +29,7 @@ pub fn pair() -> io::Result<(OwnedFd, File)> {
 ///
 /// What pipe(2) answers.
 pub fn pipe() -> io::Result<(OwnedFd, File)> {
-    let (near, far) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+    let (near, far) = system::pipe()?;
     Ok((near, far.into()))
 }
 

@@ -10,6 +10,7 @@ use rustix::time::{ClockId, clock_gettime};
 use signal_hook::consts::{SIGUSR1, SIGUSR2, SIGWINCH};
 
 use super::program::{Scene, Signal};
+use crate::system::open_descriptors;
 
 /// A signal that no program watches.
 const INTERRUPTION: Number = Number::SIGWINCH;
@@ -132,7 +133,7 @@ fn mask() -> SigSet {
 
 /// How many descriptors are open; where that cannot be told, always none.
 fn count_descriptors() -> usize {
-    std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
+    open_descriptors().unwrap_or(0)
 }
 
 /// How many descriptors a program that is started would inherit; where that cannot be told, none.

@@ -16,6 +16,7 @@ use crate::adapter::{Adapter, Capability, Failure, Interest, Mode, TimerNext};
 use crate::ensure;
 use crate::fixture::{Fixture, PATIENCE};
 use crate::rule::{Check, Deviation};
+pub(super) use crate::system::open_descriptors;
 use crate::trace::Trace;
 
 /// What the shortest delay of a loop may come to that counts milliseconds.
@@ -54,11 +55,6 @@ impl AsFd for Wire {
 pub(super) fn drain(fd: BorrowedFd<'_>) {
     let mut buffer = [0; 64];
     while rustix::io::read(fd, &mut buffer).is_ok_and(|read| read == buffer.len()) {}
-}
-
-/// How many descriptors this process has open.
-pub(super) fn open_descriptors() -> io::Result<usize> {
-    Ok(std::fs::read_dir("/dev/fd")?.count())
 }
 
 /// Raises the limit of open descriptors as far as it goes; returns how many of `wanted` the test

@@ -21,7 +21,7 @@ const ALL: &[(&str, Make)] = &[
     (Calloop013::NAME, calloop_0_13),
     #[cfg(feature = "foreign")]
     (foreign::Uv::NAME, libuv),
-    #[cfg(feature = "foreign")]
+    #[cfg(all(feature = "foreign", target_os = "linux"))]
     (foreign::SdEventLoop::NAME, sd_event),
     #[cfg(feature = "foreign")]
     (foreign::Wayland::NAME, libwayland),
@@ -73,7 +73,7 @@ fn libuv() -> Suite {
 }
 
 /// sd-event, if it is here.
-#[cfg(feature = "foreign")]
+#[cfg(all(feature = "foreign", target_os = "linux"))]
 fn sd_event() -> Suite {
     foreign::<foreign::SdEventLoop>(
         concat!(env!("CARGO_MANIFEST_DIR"), "/expectations/sd-event.toml"),

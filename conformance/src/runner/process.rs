@@ -11,6 +11,7 @@ use std::net::Shutdown;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -111,13 +112,18 @@ fn c_string(text: OsString) -> io::Result<CString> {
     CString::new(text.into_vec()).map_err(io::Error::other)
 }
 
-/// The descriptors that whoever started the runner left open. The runner's own are closed on exec.
-fn inherited() -> &'static [RawFd] {
+/// The descriptors that whoever started the runner left open. The runner's own are closed on exec;
+/// it asks before it opens any, because not every system lets a process start that is to close what
+/// is closed.
+pub(super) fn inherited() -> &'static [RawFd] {
     static INHERITED: OnceLock<Vec<RawFd>> = OnceLock::new();
     INHERITED.get_or_init(|| {
         let Ok(entries) = std::fs::read_dir("/dev/fd") else { return Vec::new() };
         let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-        numbers.filter(|fd| *fd > 2).collect()
+        let mut numbers: Vec<RawFd> = numbers.filter(|fd| *fd > 2).collect();
+        // The listing had one of its own.
+        numbers.retain(|fd| Path::new("/dev/fd").join(fd.to_string()).exists());
+        numbers
     })
 }
 

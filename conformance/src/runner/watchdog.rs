@@ -82,6 +82,7 @@ pub(super) fn stop() {
 pub(super) fn stop_on_signals() -> Result<(), Error> {
     static HANDLED: OnceLock<Result<(), String>> = OnceLock::new();
     let handled = HANDLED.get_or_init(|| {
+        super::process::inherited();
         let signals = [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|signal| !is_ignored(*signal));
         let mut received = Signals::new(signals).map_err(|error| error.to_string())?;
         thread::spawn(move || received.forever().for_each(|_| stop()));

@@ -11,6 +11,8 @@
 //! no adapter here declares `panics`: it would be tested, and not the loop.
 
 #![allow(unsafe_code, reason = "functions of C libraries are called, and call back")]
+// That is only on Linux.
+#![cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "sd-event alone uses it"))]
 
 use std::any::Any;
 use std::cell::Cell;
@@ -22,11 +24,13 @@ use reports::record::Missing;
 use crate::adapter::Adapter;
 
 mod pointers;
+#[cfg(target_os = "linux")]
 mod sd_event;
 mod uv;
 mod version;
 mod wayland;
 
+#[cfg(target_os = "linux")]
 pub use sd_event::SdEventLoop;
 pub use uv::Uv;
 pub use wayland::Wayland;

@@ -17,6 +17,7 @@ mod hooks;
 mod ping;
 mod post_action;
 mod registration;
+#[cfg(target_os = "linux")]
 mod signals;
 mod sources;
 mod timers;
@@ -35,6 +36,7 @@ pub(super) fn cases() -> Vec<Case> {
         timers::cases,
         ping::cases,
         channel::cases,
+        #[cfg(target_os = "linux")]
         signals::cases,
         hooks::cases,
         executor::cases,

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
+use rustix::net::{AddressFamily, SocketType, sockopt};
 
 use super::links::{Link, send};
 use crate::adapter::{Adapter, Capability, Failure, Interest, Next, Readiness};
@@ -16,6 +16,7 @@ use crate::fixture::Fixture;
 use crate::rule::{Case, Check, Level, Rule};
 use crate::rules::fds::{fill, go_on, modes, usual_mode, watch};
 use crate::rules::kit::has;
+use crate::system::tame;
 use crate::trace::Trace;
 use crate::{ensure, ensure_eq};
 
@@ -171,8 +172,8 @@ const CONNECTED: Rule = Rule {
 
 /// A socket that has begun to connect, or failed already.
 fn connecting(to: SocketAddr) -> io::Result<OwnedFd> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    tame(&socket)?;
     match rustix::net::connect(&socket, &to) {
         Ok(()) | Err(Errno::INPROGRESS) => Ok(socket),
         Err(error) => Err(error.into()),

@@ -7,8 +7,9 @@ use std::os::unix::net::UnixStream;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::net::sockopt;
-use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+use crate::system;
 
 /// Two descriptors, neither of which blocks: what is written to one is read from the other.
 pub(super) struct Link {
@@ -33,7 +34,7 @@ impl Link {
     }
 
     pub(super) fn pipe() -> io::Result<Link> {
-        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        let (reader, writer) = system::pipe()?;
         Ok(Link::new("pipe", reader, writer))
     }
 

@@ -8,6 +8,7 @@ use crate::fixture::Fixture;
 use crate::rule::{Case, Check, Level, Rule};
 use crate::rules::fds::{go_on, usual_mode, watch};
 use crate::rules::kit::{Wire, drain};
+use crate::system::poller_of;
 use crate::{ensure, ensure_eq};
 
 pub(super) fn cases<A: Adapter>() -> Vec<Case> {
@@ -109,24 +110,6 @@ const NESTED: Rule = Rule {
     needs: &[Capability::Descriptors],
     alone: false,
 };
-
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn poller_of(fd: &OwnedFd) -> std::io::Result<OwnedFd> {
-    use rustix::event::epoll;
-    let poller = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-    epoll::add(&poller, fd, epoll::EventData::new_u64(0), epoll::EventFlags::IN)?;
-    Ok(poller)
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn poller_of(fd: &OwnedFd) -> std::io::Result<OwnedFd> {
-    use nix::sys::event::{EvFlags, EventFilter, FilterFlag, KEvent, Kqueue};
-    let poller = Kqueue::new()?;
-    let (ident, flags) = (fd.as_raw_fd() as usize, EvFlags::EV_ADD);
-    let change = KEvent::new(ident, EventFilter::EVFILT_READ, flags, FilterFlag::empty(), 0, 0);
-    poller.kevent(&[change], &mut [], None)?;
-    Ok(poller.into())
-}
 
 fn nested<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     let (wire, fd) = Wire::new()?;

@@ -9,6 +9,7 @@ use super::kit::{FAR, has, insert_once, insert_reader};
 use crate::adapter::{Adapter, Capability, ChannelEvent, Failure, Sender, Spawn};
 use crate::fixture::Fixture;
 use crate::rule::{Case, Check, Deviation, Level, Rule};
+use crate::system::resident_kib;
 use crate::{ensure, ensure_eq};
 
 pub(super) fn cases<A: Adapter>() -> Vec<Case> {
@@ -96,20 +97,6 @@ fn insert_holders<A: Adapter>(
         add("executor with a future", source, Box::new(spawner));
     }
     Ok(holders)
-}
-
-/// The memory that this process has of the machine, in KiB.
-fn resident_kib() -> Result<usize, Deviation> {
-    // Linux tells it as it is, and apart from the parts of the program that were loaded so far;
-    // elsewhere the most it has ever been will do.
-    if let Ok(status) = std::fs::read_to_string("/proc/self/status") {
-        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
-        let number = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
-        return number.ok_or_else(|| Deviation::new("RssAnon in /proc/self/status", "none"));
-    }
-    use nix::sys::resource::{UsageWho, getrusage};
-    let usage = getrusage(UsageWho::RUSAGE_SELF).map_err(std::io::Error::from)?;
-    Ok(usage.max_rss() as usize)
 }
 
 /// Fails if the memory of the process grows from the second repetition on.
