@@ -314,11 +314,12 @@ pub trait Adapter: Sized + 'static {
     where
         F: FnMut(&Self::Handle, BorrowedFd<'_>, Readiness) -> Next + 'static;
 
-    /// Calls back once `delay` is over, with the deadline where the loop tells it.
+    /// Calls back once `delay` is over, with the deadline where the loop tells it
+    /// ([`Capability::Timers`]).
     ///
     /// # Errors
     ///
-    /// What the loop answers.
+    /// What the loop answers; [`Failure::Unsupported`] if it has no timers.
     fn insert_timer<F>(
         handle: &Self::Handle,
         delay: Duration,

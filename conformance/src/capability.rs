@@ -53,6 +53,10 @@ capabilities! {
     Update = "update",
     /// A panic of a callback unwinds out of the dispatch and leaves the loop usable.
     Panics = "panics",
+    /// A callback can make another loop and dispatch it.
+    NestedLoops = "nested-loops",
+    /// There are timers.
+    Timers = "timers",
     /// Timers are kept to with less than a millisecond of error on an idle machine.
     SubMillisecondTimers = "sub-millisecond-timers",
     /// A timer without delay is due at once.
@@ -115,6 +119,8 @@ capabilities! {
     Executor = "executor",
     /// The readiness of a descriptor can be awaited.
     AsyncIo = "async-io",
+    /// A descriptor that was awaitable has the flags again that it had before.
+    FlagsRestored = "flags-restored",
     /// A delay can be awaited.
     Sleep = "sleep",
     /// The loop can be watched through a descriptor of its own.

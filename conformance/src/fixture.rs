@@ -70,18 +70,25 @@ impl<'t, A: Adapter> Fixture<'t, A> {
     }
 
     /// Dispatches what is ready by now: in one dispatch where that is one wait and all it brought,
-    /// else in as many as may be needed for it.
+    /// else in as many as may be needed for it, which end when the loop sleeps.
     ///
     /// # Errors
     ///
     /// What the loop answers.
     pub fn deliver(&mut self) -> Result<(), Failure> {
         const DISPATCHES: usize = 16;
+        const NAP: Duration = Duration::from_millis(1);
+        const NAPS: usize = 3;
         if A::capabilities().has(Capability::OneWaitADispatch) {
             return self.poll().map(drop);
         }
+        let mut naps = 0;
         for _ in 0..DISPATCHES {
-            self.dispatch(Some(Duration::from_millis(1)))?;
+            // A busy machine may hold up a dispatch that has something to do.
+            naps = if self.dispatch(Some(NAP))? >= NAP { naps + 1 } else { 0 };
+            if naps == NAPS {
+                break;
+            }
         }
         Ok(())
     }

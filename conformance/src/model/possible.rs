@@ -67,7 +67,8 @@ impl<A: Adapter> Stage<A> {
             Action::Stop if self.is_running.get() => !self.is_stopped.get(),
             // It is forgotten, or the run that comes need not begin.
             Action::Stop => self.has(Capability::Stop) && !self.has(Capability::StopIsKept),
-            Action::Nest | Action::NestOnThread | Action::Linger => self.makes_an_outing(),
+            Action::Nest => self.has(Capability::NestedLoops) && self.makes_an_outing(),
+            Action::NestOnThread | Action::Linger => self.makes_an_outing(),
             _ => false,
         }
     }

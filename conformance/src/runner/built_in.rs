@@ -3,7 +3,11 @@
 use super::expectations::Expectations;
 use super::{Error, Suite};
 use crate::adapter::Adapter;
+#[cfg(feature = "async-io")]
+use crate::adapters::AsyncIo;
 use crate::adapters::CalloopRef;
+#[cfg(feature = "tokio")]
+use crate::adapters::Tokio;
 #[cfg(feature = "foreign")]
 use crate::adapters::foreign::{self, Foreign};
 #[cfg(feature = "calloop")]
@@ -19,6 +23,10 @@ const ALL: &[(&str, Make)] = &[
     (Calloop014::NAME, calloop_0_14),
     #[cfg(feature = "calloop")]
     (Calloop013::NAME, calloop_0_13),
+    #[cfg(feature = "tokio")]
+    (Tokio::NAME, tokio),
+    #[cfg(feature = "async-io")]
+    (AsyncIo::NAME, async_io),
     #[cfg(feature = "foreign")]
     (foreign::Uv::NAME, libuv),
     #[cfg(all(feature = "foreign", target_os = "linux"))]
@@ -38,6 +46,11 @@ pub fn all() -> Vec<Suite> {
 /// The one of this name. Others are not looked for.
 pub(super) fn named(name: &str) -> Option<Suite> {
     ALL.iter().find(|(it, _)| *it == name).map(|(_, suite)| suite())
+}
+
+/// Those that people use besides.
+pub fn field() -> Vec<Suite> {
+    ALL[OF_CALLOOP..].iter().map(|(_, suite)| suite()).collect()
 }
 
 /// `calloop-ref`, which has to keep every rule.
@@ -97,6 +110,24 @@ fn foreign<A: Foreign>(path: &str, expectations: &str) -> Suite {
         Ok(()) => Suite::of::<A>().with_expectations(path, expectations),
         Err(missing) => Suite::not_here(A::NAME, missing),
     }
+}
+
+/// tokio, with its known deviations.
+#[cfg(feature = "tokio")]
+fn tokio() -> Suite {
+    Suite::of::<Tokio>().with_expectations(
+        concat!(env!("CARGO_MANIFEST_DIR"), "/expectations/tokio.toml"),
+        include_str!("../../expectations/tokio.toml"),
+    )
+}
+
+/// async-io, with its known deviations.
+#[cfg(feature = "async-io")]
+fn async_io() -> Suite {
+    Suite::of::<AsyncIo>().with_expectations(
+        concat!(env!("CARGO_MANIFEST_DIR"), "/expectations/async-io.toml"),
+        include_str!("../../expectations/async-io.toml"),
+    )
 }
 
 /// The defects of calloop that rules show, and what comes of each on these loops, in Markdown.

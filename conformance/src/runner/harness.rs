@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anstream::ColorChoice;
 use clap::{Parser, ValueEnum};
 
-use super::{EXIT_CODES, Error, Options, Suite, execute, selection, serve};
+use super::{EXIT_CODES, Error, Options, Suite, execute, listed, serve};
 use crate::adapter::Adapter;
 
 /// Holds a loop to the rules of a callback event loop.
@@ -57,8 +57,12 @@ pub fn main<A: Adapter>() -> ExitCode {
 
 /// The same with further rules or an expectation file.
 pub fn main_of(suite: Suite) -> ExitCode {
-    let suites = [suite];
-    if let Some(code) = serve(&suites) {
+    main_of_all(&[suite])
+}
+
+/// The same for several loops, side by side.
+pub fn main_of_all(suites: &[Suite]) -> ExitCode {
+    if let Some(code) = serve(suites) {
         return code;
     }
     let Arguments { mut options, format, color, .. } = Arguments::parse();
@@ -71,22 +75,20 @@ pub fn main_of(suite: Suite) -> ExitCode {
     // `cargo test NAME` asks every test of a workspace for NAME.
     options.lenient = true;
     if options.list && format == Format::Terse {
-        return match list_terse(&suites, &options) {
+        return match list_terse(suites, &options) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => error.exit(),
         };
     }
-    execute(&suites, &options, &command())
+    execute(suites, &options, &command())
 }
 
 /// Lists rules as libtest lists tests; those that the loop's capabilities leave out are its ignored
 /// tests.
 fn list_terse(suites: &[Suite], options: &Options) -> Result<(), Error> {
     let mut out = anstream::stdout().lock();
-    for selected in selection::select(suites, options)? {
-        for case in selected.cases {
-            writeln!(out, "{}: test", case.rule.id).map_err(Error::output)?;
-        }
+    for case in listed(suites, options)? {
+        writeln!(out, "{}: test", case.rule.id).map_err(Error::output)?;
     }
     out.flush().map_err(Error::output)
 }

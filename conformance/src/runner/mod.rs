@@ -46,7 +46,7 @@ use crate::spec;
 
 pub use child::{serve, serve_built_in};
 pub use error::{EXIT_CODES, Error};
-pub use harness::{main, main_of};
+pub use harness::{main, main_of, main_of_all};
 pub use options::{Options, seed, time_scale};
 pub use programs::{Found, perform};
 pub use suite::Suite;

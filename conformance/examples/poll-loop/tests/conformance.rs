@@ -31,6 +31,8 @@ impl Adapter for Subject {
         Capabilities::of(&[
             Capability::Level,
             Capability::EmptyInterest,
+            Capability::NestedLoops,
+            Capability::Timers,
             Capability::ImmediateTimers,
             Capability::Deadlines,
             Capability::DeadlineTold,

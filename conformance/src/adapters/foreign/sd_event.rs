@@ -307,6 +307,8 @@ impl Adapter for SdEventLoop {
             Capability::EmptyInterest,
             Capability::Disable,
             Capability::Update,
+            Capability::NestedLoops,
+            Capability::Timers,
             Capability::SubMillisecondTimers,
             Capability::ImmediateTimers,
             Capability::Deadlines,

@@ -374,6 +374,8 @@ impl Adapter for Uv {
             Capability::Level,
             Capability::EmptyInterest,
             Capability::Update,
+            Capability::NestedLoops,
+            Capability::Timers,
             Capability::ImmediateTimers,
             Capability::DeadlineOrder,
             Capability::TimerRepeat,

@@ -176,6 +176,8 @@ impl Adapter for Wayland {
             Capability::Level,
             Capability::EmptyInterest,
             Capability::Update,
+            Capability::NestedLoops,
+            Capability::Timers,
             Capability::DeadlineOrder,
             Capability::TimerRepeat,
             Capability::TimerReset,

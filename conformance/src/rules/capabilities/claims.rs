@@ -3,15 +3,16 @@
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::compare;
-use crate::adapter::{Adapter, CancelIdle, Capability, Stop, TimerNext};
+use crate::adapter::{Adapter, CancelIdle, Capability, Ping, Stop, TimerNext};
 use crate::ensure;
 use crate::fixture::Fixture;
 use crate::rule::{Case, Check, Level, Rule};
 use crate::rules::fds::{watch, watch_and};
-use crate::rules::kit::{OnDrop, Wire, insert_once};
+use crate::rules::kit::{OnDrop, Wire, has, insert_once};
 
 pub(super) fn cases<A: Adapter>() -> Vec<Case> {
     vec![
@@ -43,9 +44,15 @@ const EQUAL_DEADLINES: Rule = Rule {
 };
 
 fn equal_deadlines<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
-    const COUNT: usize = 64;
-    let deadline = Instant::now() + Duration::from_millis(2);
+    const COUNT: usize = 160;
+    const DELAY: Duration = Duration::from_millis(2);
+    let deadline = Instant::now() + DELAY;
     for number in 0..COUNT {
+        if number == COUNT / 2 {
+            // The others come when it is over, and no dispatch was meanwhile.
+            t.poll()?;
+            thread::sleep(2 * DELAY);
+        }
         let mut mark = t.marker(number);
         A::insert_deadline(&t.handle, deadline, move |handle, _| {
             mark(handle);
@@ -186,12 +193,20 @@ fn one_wait<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     let (later_wire, later) = Wire::new()?;
     watch(t, later, "came after")?;
     let (mut wires, later_wire) = (Vec::new(), Rc::new(later_wire));
+    let ping = match has::<A>(Capability::Ping) {
+        true => {
+            let later_wire = later_wire.clone();
+            Some(A::insert_ping(&t.handle, move |_| later_wire.send())?.0)
+        }
+        false => None,
+    };
     for _ in 0..COUNT {
         let ((wire, fd), later_wire) = (Wire::new()?, later_wire.clone());
         watch_and(t, fd, "brought", move |_| later_wire.send())?;
         wires.push(wire);
     }
     wires.iter().for_each(Wire::send);
+    ping.iter().for_each(Ping::ping);
     t.poll()?;
     let (brought, after) = (t.trial.trace.count("brought"), t.trial.trace.count("came after"));
     let seen =
@@ -219,6 +234,10 @@ fn timers_and_fds<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
         let source = watch(t, fd, "descriptor")?;
         insert_once::<A>(&t.handle, Duration::ZERO, t.marker("timer"))?;
         wire.send();
+        if !has::<A>(Capability::ImmediateTimers) {
+            // A timer that is coarse is due when its millisecond is over.
+            thread::sleep(Duration::from_millis(2));
+        }
         t.poll()?;
         let (descriptor, timer) = (t.trial.trace.count("descriptor"), t.trial.trace.count("timer"));
         together += usize::from(descriptor == round && timer == round);

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::thread;
 use std::time::Duration;
 
 use super::kinds::{Kind, insert_kinds};
@@ -40,6 +41,7 @@ impl Hog {
     pub(super) fn leaves_turns<A: Adapter>(&self, t: &mut Fixture<'_, A>) -> Check {
         const ROUNDS: usize = 20;
         const DISPATCHES: usize = 8;
+        const COARSE: Duration = Duration::from_millis(2);
         // Where a dispatch is a part of what a wait brought, every source may need one of its own.
         let sources =
             if has::<A>(Capability::OneWaitADispatch) { 1 } else { Rc::strong_count(&self.calls) };
@@ -51,6 +53,10 @@ impl Hog {
         }
         for round in 1..=ROUNDS {
             kinds.iter().try_for_each(|kind| (kind.make_due)())?;
+            if !has::<A>(Capability::ImmediateTimers) {
+                // A timer that is coarse is due when its millisecond is over.
+                thread::sleep(COARSE);
+            }
             let waits = |kind: &&Kind| kind.calls.get() < round;
             let mut dispatches = 0;
             while dispatches < few && kinds.iter().any(|kind| waits(&kind)) {
@@ -75,7 +81,7 @@ impl Hog {
                 self.calls.get()
             );
         }
-        if !has::<A>(Capability::IdleEveryDispatch) {
+        if has::<A>(Capability::Idle) && !has::<A>(Capability::IdleEveryDispatch) {
             // Now there is nothing else to do, and an idle hog has its turns.
             (0..few).try_for_each(|_| t.event_loop.dispatch(Some(Duration::ZERO)))?;
         }

@@ -38,7 +38,7 @@ const FLAGS_RESTORED: Rule = Rule {
           non-blocking.",
     source: "fcntl(2), F_SETFL; calloop, documentation of LoopHandle::adapt_io",
     check: "whether O_NONBLOCK is taken back, and not if it was set before",
-    needs: &[Capability::AsyncIo],
+    needs: &[Capability::AsyncIo, Capability::FlagsRestored],
     alone: false,
 };
 

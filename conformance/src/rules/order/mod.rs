@@ -148,7 +148,7 @@ fn silence_each<A: Adapter>(t: &mut Fixture<'_, A>, silence: fn(&A::Handle, &A::
                 trace.marks().len() >= before + ROW - 1
             })?;
             for _ in 0..2 {
-                t.poll()?;
+                t.deliver()?;
             }
             check_row(kind, &t.trial.trace.marks()[before..], actor, victim)?;
             row.clear(&t.handle);

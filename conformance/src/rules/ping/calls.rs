@@ -80,6 +80,9 @@ fn own_callback<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     own.replace(Some(ping.clone()));
     ping();
     for call in 0..CALLS {
+        if t.trial.trace.count("called") == CALLS {
+            break;
+        }
         let elapsed = t.dispatch(Some(WAIT))?;
         let calls = t.trial.trace.count("called");
         ensure!(elapsed < WAIT, format_args!("call {call} of 10 at once"), "{calls} in {WAIT:?}");

@@ -60,12 +60,12 @@ fn read(fd: BorrowedFd<'_>, is: Readiness) -> String {
     }
 }
 
-/// Dispatches until something of this name is marked, and fails unless it is this.
+/// Dispatches until something of this name is marked, and fails unless it is this, first of all.
 fn expect_outcome<A: Adapter>(t: &mut Fixture<'_, A>, name: &str, outcome: &str) -> Check {
     let begin = format!("{name}: ");
     let find = |trace: &Trace| {
-        let marks = trace.marks().into_iter();
-        marks.rev().find_map(|mark| mark.strip_prefix(&begin).map(str::to_string))
+        let mut marks = trace.marks().into_iter();
+        marks.find_map(|mark| mark.strip_prefix(&begin).map(str::to_string))
     };
     t.dispatch_until(&format!("{name}: reported, {outcome}"), |trace| find(trace).is_some())?;
     ensure_eq!(find(&t.trial.trace).as_deref(), Some(outcome), "{name}");

@@ -28,7 +28,7 @@ const REMOVED: Rule = Rule {
     why: "The answer came, so that the timeout has to be off.",
     source: "calloop, test cancel_timer; wayland, test timer_cancellation",
     check: "whether removal takes the entry out of the heap, or its deadline still counts",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: false,
 };
 
@@ -70,7 +70,7 @@ const REMOVED_WHEN_DUE: Rule = Rule {
     why: "What the callback used may be gone; the one who removed it relies on silence.",
     source: "wayland, test timer_cancellation; libuv, documentation of uv_timer_stop",
     check: "whether the batch of timers that are due is told of a removal",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: false,
 };
 
@@ -117,7 +117,7 @@ const OTHERS_REMAIN: Rule = Rule {
     why: "Each timer belongs to somebody else.",
     source: "calloop, issue 30 and pull request 50; IO::Async, test of timers",
     check: "which entry takes the place of one that is removed from the heap",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: false,
 };
 
@@ -161,7 +161,7 @@ const REMOVES_ITSELF: Rule = Rule {
     why: "The removal is often deep in what the callback calls, and the answer above it.",
     source: "libuv, documentation of uv_close; glib, test of sources destroyed in their dispatch",
     check: "what becomes of the answer of a source that is no longer there",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: false,
 };
 
@@ -194,7 +194,7 @@ const REMOVED_TWICE: Rule = Rule {
     why: "Whoever has a timer off does not always know whether it was first.",
     source: "Revolt, test of cancelling nonexistent watchers; calloop, issue 155",
     check: "whether the name of a source that is gone can name the next",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: false,
 };
 

@@ -30,7 +30,7 @@ const SET_LATER: Rule = Rule {
     why: "A timeout is put off whenever there was activity.",
     source: "libuv, test timer_start_twice; IO::Async, test of requeue_timer",
     check: "whether the former entry leaves the heap",
-    needs: &[Capability::TimerReset],
+    needs: &[Capability::Timers, Capability::TimerReset],
     alone: false,
 };
 
@@ -55,7 +55,7 @@ const SET_EARLIER: Rule = Rule {
     why: "What was put off for long can become urgent.",
     source: "libuv, test timer_start_twice; IO::Async, test of requeue_timer",
     check: "whether the new entry takes its place in the heap, and the former leaves it",
-    needs: &[Capability::TimerReset],
+    needs: &[Capability::Timers, Capability::TimerReset],
     alone: false,
 };
 
@@ -82,7 +82,7 @@ const SET_OFTEN: Rule = Rule {
     why: "A timeout is put off a thousand times a second by a busy connection.",
     source: "smithay, pull request 1927; libuv, documentation of uv_timer_again",
     check: "whether each setting leaves an entry behind",
-    needs: &[Capability::TimerReset],
+    needs: &[Capability::Timers, Capability::TimerReset],
     alone: false,
 };
 
@@ -110,7 +110,7 @@ const SET_WHEN_DUE: Rule = Rule {
     why: "The key was released before its repeat was due: one more letter is a wrong letter.",
     source: "client-toolkit, issue 356; wayland, test of timers set in a dispatch",
     check: "whether the batch of timers that are due tells an entry from the one it replaced",
-    needs: &[Capability::TimerReset],
+    needs: &[Capability::Timers, Capability::TimerReset],
     alone: false,
 };
 
@@ -157,7 +157,7 @@ const SET_TO_NEVER: Rule = Rule {
     why: "It is how a timer is switched off that will be used again.",
     source: "calloop, pull request 121",
     check: "what becomes of the former entry if there is no new one",
-    needs: &[Capability::TimerReset],
+    needs: &[Capability::Timers, Capability::TimerReset],
     alone: false,
 };
 
@@ -178,7 +178,7 @@ const DISABLED: Rule = Rule {
     why: "What is paused goes on where it was.",
     source: "libevent, event_del and event_add of timeouts; calloop, test disarm_rearm",
     check: "whether the entry leaves the heap, and which deadline comes back",
-    needs: &[Capability::Disable],
+    needs: &[Capability::Timers, Capability::Disable],
     alone: false,
 };
 
@@ -225,7 +225,7 @@ const DISABLED_WHEN_DUE: Rule = Rule {
     why: "Whoever silences a source relies on silence, and whoever brings it back on the event.",
     source: "libevent, test of events deleted within a dispatch; calloop, issue 155",
     check: "whether a deadline that was taken into a batch is kept for later",
-    needs: &[Capability::Disable],
+    needs: &[Capability::Timers, Capability::Disable],
     alone: false,
 };
 

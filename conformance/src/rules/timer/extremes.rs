@@ -7,6 +7,7 @@ use crate::adapter::{Adapter, Capability, TimerNext};
 use crate::ensure;
 use crate::fixture::{Fixture, PATIENCE};
 use crate::rule::{Case, Check, Level, Rule};
+use crate::rules::kit::has;
 
 pub(super) fn cases<A: Adapter>() -> Vec<Case> {
     vec![
@@ -37,7 +38,7 @@ const AT_ONCE: Rule = Rule {
     why: "It is how work is put off until the present callback has returned.",
     source: "calloop, documentation of Timer::immediate; calloop, test immediate_timer",
     check: "whether timers are looked at when the wait was of no length",
-    needs: &[Capability::ImmediateTimers],
+    needs: &[Capability::Timers, Capability::ImmediateTimers],
     alone: false,
 };
 
@@ -60,7 +61,7 @@ const IN_THE_PAST: Rule = Rule {
     why: "A deadline that was computed may be over before it is set.",
     source: "glib, test of ready times; calloop, documentation of Timer::from_deadline",
     check: "what the difference of a past deadline and now becomes",
-    needs: &[Capability::Deadlines],
+    needs: &[Capability::Timers, Capability::Deadlines],
     alone: false,
 };
 
@@ -131,7 +132,7 @@ const HUGE: Rule = Rule {
     why: "The largest duration there is is how programs say never.",
     source: "libuv, test timer_huge_timeout; calloop, test no_overflow and pull request 121",
     check: "sums that overflow, and conversions to milliseconds or to 32 bits that wrap",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: false,
 };
 
@@ -154,7 +155,7 @@ const HUGE_BESIDE_OTHERS: Rule = Rule {
     why: "A wrong sum at one end of the heap may put everything else out of order.",
     source: "libuv, test timer_huge_timeout",
     check: "how a deadline that cannot be expressed is ordered against others",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: false,
 };
 
@@ -168,12 +169,18 @@ fn huge_beside_others<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
         }
     }
     ensure!(!huge.is_empty(), "some huge delays to be accepted", "all were refused");
-    t.dispatch_until("the short timers to fire", |trace| trace.count("8 ms") > 0)?;
+    t.dispatch_until("the short timers to fire", |trace| {
+        trace.count("8 ms") > 0 && trace.count("2 ms") > 0
+    })?;
     for source in huge {
         A::remove(&t.handle, source);
     }
     t.expect_silence()?;
-    t.expect_marks(&["2 ms", "8 ms"])
+    if has::<A>(Capability::DeadlineOrder) {
+        return t.expect_marks(&["2 ms", "8 ms"]);
+    }
+    // A busy machine may have let both be due.
+    t.expect_counts(1, &["2 ms", "8 ms"], "beside huge ones")
 }
 
 const HUGE_LATER: Rule = Rule {
@@ -183,7 +190,7 @@ const HUGE_LATER: Rule = Rule {
     why: "Never is an answer of a callback, too.",
     source: "calloop, documentation of TimeoutAction::ToDuration; calloop, test no_overflow",
     check: "the sum of now and the delay, where a timer is set anew",
-    needs: &[Capability::TimerRepeat],
+    needs: &[Capability::Timers, Capability::TimerRepeat],
     alone: false,
 };
 

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::mark_after;
-use crate::adapter::{Adapter, TimerNext};
+use crate::adapter::{Adapter, Capability, TimerNext};
 use crate::ensure;
 use crate::fixture::Fixture;
 use crate::rule::{Case, Check, Level, Rule};
@@ -27,7 +27,7 @@ const NEARER_ONE_COMES: Rule = Rule {
     why: "The next deadline may change whenever the loop does not wait.",
     source: "glib, test of ready times; libuv, test backend_timeout",
     check: "whether the next deadline is kept from an earlier wait",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: false,
 };
 
@@ -61,7 +61,7 @@ const AFTER_WORK: Rule = Rule {
           work.",
     source: "Node.js, test of timers after a blocking callback; libuv, documentation of uv_now",
     check: "whether a time that was read at the start of the dispatch is used",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: false,
 };
 

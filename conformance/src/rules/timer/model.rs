@@ -24,7 +24,7 @@ const RANDOM_CHANGES: Rule = Rule {
     why: "The structure that holds timers is easy to get wrong where it is changed in the middle.",
     source: "libevent, test of its heap of timers; calloop, issue 30",
     check: "how the heap is put in order when an entry in its middle goes or changes",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: false,
 };
 

@@ -40,7 +40,7 @@ const DEADLINE_ORDER: Rule = Rule {
     why: "Programs set timers relative to each other and rely on the order.",
     source: "wayland, test timer_order; libuv, test timer_order",
     check: "what the heap or list of timers is ordered by, and whether a batch keeps that order",
-    needs: &[Capability::DeadlineOrder],
+    needs: &[Capability::Timers, Capability::DeadlineOrder],
     alone: false,
 };
 
@@ -65,7 +65,12 @@ const NEAR_DEADLINES: Rule = Rule {
     why: "Deadlines are computed from each other; a nanosecond is as good as an hour to tell them.",
     source: "libuv, test timer_order; calloop, documentation of Timer::from_deadline",
     check: "whether deadlines are compared in a coarser unit than they are set in",
-    needs: &[Capability::Deadlines, Capability::DeadlineOrder, Capability::SubMillisecondTimers],
+    needs: &[
+        Capability::Timers,
+        Capability::Deadlines,
+        Capability::DeadlineOrder,
+        Capability::SubMillisecondTimers,
+    ],
     alone: false,
 };
 
@@ -97,7 +102,7 @@ const EQUAL_DEADLINES: Rule = Rule {
     why: "Work that is put off to the same moment stays in order, as in a queue.",
     source: "libuv and glib order equal deadlines by insertion; calloop keeps a counter for it",
     check: "whether the order of timers has a second key: a sequence number",
-    needs: &[Capability::Deadlines, Capability::EqualDeadlinesFifo],
+    needs: &[Capability::Timers, Capability::Deadlines, Capability::EqualDeadlinesFifo],
     alone: false,
 };
 
@@ -128,7 +133,7 @@ const ALL_DUE_FIRE: Rule = Rule {
     why: "A loop that was held up catches up with what it owes before it looks for more.",
     source: "wayland, test timer_order; glib, test of many timeouts; calloop, book, Timers",
     check: "whether a dispatch stops after one timer or after some",
-    needs: &[Capability::OneWaitADispatch],
+    needs: &[Capability::Timers, Capability::OneWaitADispatch],
     alone: false,
 };
 
@@ -156,7 +161,7 @@ const NOT_IN_THE_SAME_BATCH: Rule = Rule {
     why: "A chain of them would keep the dispatch from ever ending.",
     source: "Node.js, test of nested timers; libuv, test timer_zero_timeout",
     check: "whether the heap is read again after each callback, with the time of now",
-    needs: &[Capability::OneWaitADispatch],
+    needs: &[Capability::Timers, Capability::OneWaitADispatch],
     alone: false,
 };
 

@@ -92,7 +92,7 @@ const NEVER_EARLY: Rule = Rule {
           declared early are wrong, where a late one is only late.",
     source: "timer_settime(2): expirations are never early; libuv, test timer_early_check",
     check: "how the time to wait is rounded: towards zero makes it early",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: false,
 };
 
@@ -109,7 +109,7 @@ const DEADLINE_NEVER_EARLY: Rule = Rule {
     why: "A deadline is shared: the clock on the wall, the next frame, the partner of a protocol.",
     source: "timer_settime(2), TIMER_ABSTIME; calloop, documentation of Timer::from_deadline",
     check: "whether the deadline becomes a duration on the way to the wait, and how that is rounded",
-    needs: &[Capability::Deadlines],
+    needs: &[Capability::Timers, Capability::Deadlines],
     alone: false,
 };
 
@@ -125,7 +125,7 @@ const ONE_DISPATCH: Rule = Rule {
           late.",
     source: "IO::Async, test of timers, one loop_once for one timer; polling, test precision",
     check: "whether the wait is rounded down and ends just before the deadline",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: false,
 };
 
@@ -161,7 +161,7 @@ const DEADLINE_TOLD: Rule = Rule {
     why: "The next deadline is counted from it; counted from the call, each lateness would be kept.",
     source: "calloop, documentation of Timer: the event is the deadline",
     check: "what the callback is handed: the entry's deadline or the loop's time",
-    needs: &[Capability::DeadlineTold],
+    needs: &[Capability::Timers, Capability::DeadlineTold],
     alone: false,
 };
 
@@ -271,7 +271,7 @@ const NOT_LATE: Rule = Rule {
           key repeat and timeouts.",
     source: "polling, test precision; libuv, documentation of uv_timer_t: milliseconds",
     check: "whether the wait is bounded by the next deadline, and in which unit",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: true,
 };
 
@@ -286,7 +286,7 @@ const NOT_ROUNDED_UP: Rule = Rule {
     why: "At 144 frames a second a millisecond is a seventh of a frame.",
     source: "epoll_pwait2(2), which has nanoseconds for that; calloop, issue 142",
     check: "whether the time to wait is handed to the kernel in milliseconds",
-    needs: &[Capability::SubMillisecondTimers],
+    needs: &[Capability::Timers, Capability::SubMillisecondTimers],
     alone: true,
 };
 
@@ -301,7 +301,7 @@ const NOT_BUSY: Rule = Rule {
     why: "A loop that goes round until the time has come takes a processor, and the battery.",
     source: "epoll_wait(2): a timeout of zero returns at once; polling, test precision",
     check: "whether a rest below a millisecond becomes a wait of zero",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: true,
 };
 
@@ -340,7 +340,7 @@ const INTERRUPTED: Rule = Rule {
     why: "Programs have handlers for SIGCHLD, SIGWINCH and profilers' SIGPROF; time goes on meanwhile.",
     source: "signal(7), system calls that fail with EINTR; polling, test concurrent_interruption",
     check: "whether a wait that was interrupted begins anew with its full length",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: true,
 };
 
@@ -369,7 +369,7 @@ const STOPPED: Rule = Rule {
     why: "Shells and debuggers stop processes, machines are suspended.",
     source: "signal(7), interruption by stop signals, which fail epoll_wait(2) with EINTR",
     check: "what becomes of a wait that ends with EINTR though no handler ran",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: true,
 };
 

@@ -30,7 +30,7 @@ const ONCE: Rule = Rule {
     why: "A timeout that is declared twice ends the next attempt, too.",
     source: "glib, test timeout_once",
     check: "whether the entry leaves the heap before the callback is called, and is not put back",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: false,
 };
 
@@ -49,7 +49,7 @@ const AS_OFTEN_AS_ASKED: Rule = Rule {
     why: "A program that counts ten beats ends with the tenth.",
     source: "libuv, test repeat; calloop, test repeating_timer",
     check: "what becomes of the entry when the callback answers, each time",
-    needs: &[Capability::TimerRepeat],
+    needs: &[Capability::Timers, Capability::TimerRepeat],
     alone: false,
 };
 
@@ -76,7 +76,7 @@ const ONCE_A_DISPATCH: Rule = Rule {
     why: "The dispatch would never end, and nothing else would have its turn.",
     source: "calloop, documentation of Timer; Revolt, test ShortTimerDoesNotBlockOtherTimers",
     check: "whether a timer that is set again during a batch joins that batch",
-    needs: &[Capability::TimerRepeat, Capability::OneWaitADispatch],
+    needs: &[Capability::Timers, Capability::TimerRepeat, Capability::OneWaitADispatch],
     alone: false,
 };
 
@@ -104,7 +104,7 @@ const PAST_AGAIN: Rule = Rule {
     why: "So a beat that was missed is made up for, one step at a time.",
     source: "calloop, book, Timers; calloop, documentation of TimeoutAction::ToInstant",
     check: "what a wait of less than nothing becomes",
-    needs: &[Capability::Deadlines, Capability::OneWaitADispatch],
+    needs: &[Capability::Timers, Capability::Deadlines, Capability::OneWaitADispatch],
     alone: false,
 };
 
@@ -140,7 +140,7 @@ const NO_BURST: Rule = Rule {
     why: "A program that was stopped for a while has no use for a burst of beats.",
     source: "libuv, test timer_no_double_call_once; libevent, test persistent_timeout_jump",
     check: "whether the next deadline is counted from the last one, until it is not over",
-    needs: &[Capability::TimerRepeat],
+    needs: &[Capability::Timers, Capability::TimerRepeat],
     alone: false,
 };
 
@@ -170,7 +170,7 @@ const COUNTED_FROM_THE_RETURN: Rule = Rule {
     why: "A callback that takes longer than its period leaves the loop time for the rest.",
     source: "calloop, documentation of TimeoutAction::ToDuration",
     check: "from when the delay is counted: the deadline, the start or the return of the callback",
-    needs: &[Capability::TimerRepeat],
+    needs: &[Capability::Timers, Capability::TimerRepeat],
     alone: false,
 };
 
@@ -209,7 +209,7 @@ const NO_DRIFT: Rule = Rule {
           draw.",
     source: "calloop, book, Timers; zed, pull request 34985",
     check: "whether the instant that the callback answers is kept as it is",
-    needs: &[Capability::Deadlines, Capability::DeadlineTold],
+    needs: &[Capability::Timers, Capability::Deadlines, Capability::DeadlineTold],
     alone: false,
 };
 

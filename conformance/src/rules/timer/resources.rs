@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::mark_after;
-use crate::adapter::{Adapter, TimerNext};
+use crate::adapter::{Adapter, Capability, TimerNext};
 use crate::ensure;
 use crate::fixture::Fixture;
 use crate::rule::{Case, Check, Level, Rule};
@@ -36,7 +36,7 @@ const CHURN_LEAVES_SPEED: Rule = Rule {
     why: "A program that has run for a day is as quick as in its first minute.",
     source: "calloop, issue 233; smithay, pull request 1927",
     check: "whether entries of removed timers are walked over, at each removal or each dispatch",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: true,
 };
 

@@ -22,7 +22,7 @@ const AWAITED: Rule = Rule {
     why: "Futures wait with the same precision as callbacks.",
     source: "calloop, documentation of TimeoutFuture; calloop, test timeout_future",
     check: "whether the future looks at the clock when it is polled, and keeps its waker",
-    needs: &[Capability::Sleep, Capability::Executor],
+    needs: &[Capability::Timers, Capability::Sleep, Capability::Executor],
     alone: false,
 };
 
@@ -65,7 +65,7 @@ const DROPPED: Rule = Rule {
           would wake the machine once more.",
     source: "tokio, documentation of Sleep: dropping it cancels; calloop, TimeoutFuture",
     check: "whether the future removes its timer when it is dropped",
-    needs: &[Capability::Sleep, Capability::OneWaitADispatch],
+    needs: &[Capability::Timers, Capability::Sleep, Capability::OneWaitADispatch],
     alone: false,
 };
 
