@@ -29,6 +29,8 @@ const ALL: &[(&str, Make)] = &[
     (AsyncIo::NAME, async_io),
     #[cfg(feature = "foreign")]
     (foreign::Uv::NAME, libuv),
+    #[cfg(feature = "foreign")]
+    (foreign::Ev::NAME, libev),
     #[cfg(all(feature = "foreign", target_os = "linux"))]
     (foreign::SdEventLoop::NAME, sd_event),
     #[cfg(feature = "foreign")]
@@ -82,6 +84,15 @@ fn libuv() -> Suite {
     foreign::<foreign::Uv>(
         concat!(env!("CARGO_MANIFEST_DIR"), "/expectations/libuv.toml"),
         include_str!("../../expectations/libuv.toml"),
+    )
+}
+
+/// libev, if it is here.
+#[cfg(feature = "foreign")]
+fn libev() -> Suite {
+    foreign::<foreign::Ev>(
+        concat!(env!("CARGO_MANIFEST_DIR"), "/expectations/libev.toml"),
+        include_str!("../../expectations/libev.toml"),
     )
 }
 

@@ -23,6 +23,7 @@ use reports::record::Missing;
 
 use crate::adapter::Adapter;
 
+mod ev;
 mod pointers;
 #[cfg(target_os = "linux")]
 mod sd_event;
@@ -30,6 +31,7 @@ mod uv;
 mod version;
 mod wayland;
 
+pub use ev::Ev;
 #[cfg(target_os = "linux")]
 pub use sd_event::SdEventLoop;
 pub use uv::Uv;

@@ -39,6 +39,7 @@ const IDLE_LAST: Rule = Rule {
         Capability::Descriptors,
         Capability::Idle,
         Capability::IdleAfterEvents,
+        Capability::IdleEveryDispatch,
         Capability::OneWaitADispatch,
     ],
     alone: false,
