@@ -336,6 +336,8 @@ impl Adapter for Ev {
             Capability::EmptyInterest,
             Capability::Disable,
             Capability::Update,
+            Capability::NestedLoops,
+            Capability::Timers,
             Capability::ImmediateTimers,
             Capability::DeadlineOrder,
             Capability::TimerRepeat,
