@@ -32,7 +32,8 @@ pub(crate) trait AnySource<Data> {
 
 /// What [`Dispatcher`] needs besides: the source in its own type.
 trait TypedSource<S, Data>: AnySource<Data> {
-    fn source(&self) -> &RefCell<S>;
+    fn source_ref(&self) -> Ref<'_, S>;
+    fn source_mut(&self) -> RefMut<'_, S>;
     fn into_source(self: Rc<Self>) -> Option<S>;
 }
 
@@ -66,22 +67,27 @@ impl From<Error> for Refused {
     }
 }
 
-struct SourceAndCallback<S, F> {
-    source: RefCell<S>,
-    callback: RefCell<F>,
+/// A source and its callback, which is called only while the source is: one borrow is for both.
+struct SourceAndCallback<S, F>(RefCell<Both<S, F>>);
+
+struct Both<S, F> {
+    source: S,
+    callback: F,
 }
 
 impl<S, F> SourceAndCallback<S, F> {
-    /// The source, for the loop to call. Nobody may hold a borrow of it across a dispatch.
-    fn source_mut(&self) -> RefMut<'_, S> {
-        self.source.try_borrow_mut().expect(
+    /// Both, for the loop to call. Nobody may hold a borrow of the source across a dispatch.
+    #[inline]
+    fn both(&self) -> RefMut<'_, Both<S, F>> {
+        self.0.try_borrow_mut().expect(
             "a borrow of the source, from Dispatcher::as_source_ref or as_source_mut, is held \
              while the event loop dispatches it",
         )
     }
 
     fn try_source_mut(&self) -> std::result::Result<RefMut<'_, S>, Refused> {
-        self.source.try_borrow_mut().map_err(|_| Refused::Busy)
+        let both = self.0.try_borrow_mut().map_err(|_| Refused::Busy)?;
+        Ok(RefMut::map(both, |both| &mut both.source))
     }
 }
 
@@ -97,8 +103,9 @@ where
         token: Token,
         data: &mut Data,
     ) -> Result<PostAction> {
-        let mut callback = self.callback.borrow_mut();
-        self.source_mut()
+        let mut both = self.both();
+        let Both { source, callback } = &mut *both;
+        source
             .process_events(readiness, token, |event, metadata| callback(event, metadata, data))
             .map_err(|error| Error::OtherError(error.into()))
     }
@@ -120,11 +127,11 @@ where
     }
 
     fn before_sleep(&self) -> Result<Option<(Readiness, Token)>> {
-        self.source_mut().before_sleep()
+        self.both().source.before_sleep()
     }
 
     fn before_handle_events(&self, events: EventIterator<'_>) {
-        self.source_mut().before_handle_events(events);
+        self.both().source.before_handle_events(events);
     }
 }
 
@@ -133,12 +140,16 @@ where
     S: EventSource,
     F: FnMut(S::Event, &mut S::Metadata, &mut Data) -> S::Ret,
 {
-    fn source(&self) -> &RefCell<S> {
-        &self.source
+    fn source_ref(&self) -> Ref<'_, S> {
+        Ref::map(self.0.borrow(), |both| &both.source)
+    }
+
+    fn source_mut(&self) -> RefMut<'_, S> {
+        RefMut::map(self.0.borrow_mut(), |both| &mut both.source)
     }
 
     fn into_source(self: Rc<Self>) -> Option<S> {
-        Rc::into_inner(self).map(|both| both.source.into_inner())
+        Rc::into_inner(self).map(|both| both.0.into_inner().source)
     }
 }
 
@@ -180,8 +191,7 @@ where
     where
         F: FnMut(S::Event, &mut S::Metadata, &mut Data) -> S::Ret + 'a,
     {
-        let source = RefCell::new(source);
-        Dispatcher(Rc::new(SourceAndCallback { source, callback: RefCell::new(callback) }))
+        Dispatcher(Rc::new(SourceAndCallback(RefCell::new(Both { source, callback }))))
     }
 
     /// The source, to look at.
@@ -191,7 +201,7 @@ where
     /// While the source is borrowed mutably: inside its own callback, or while the result of
     /// [`as_source_mut`](Self::as_source_mut) lives.
     pub fn as_source_ref(&self) -> Ref<'_, S> {
-        self.0.source().borrow()
+        self.0.source_ref()
     }
 
     /// The source, to change.
@@ -201,7 +211,7 @@ where
     /// While the source is borrowed: inside its own callback, or while the result of this method or
     /// of [`as_source_ref`](Self::as_source_ref) lives.
     pub fn as_source_mut(&self) -> RefMut<'_, S> {
-        self.0.source().borrow_mut()
+        self.0.source_mut()
     }
 
     /// Takes the source out, once it has been removed from the loop.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::batch::{Batch, Ready};
 use crate::error::Result;
@@ -228,7 +228,7 @@ impl<'l, Data> EventLoop<'l, Data> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.into()),
             }
-            if self.collect() || limit.is_reached() {
+            if self.collect() || limit.is_reached(|| self.shared.reactor.now()) {
                 return Ok(());
             }
         }
@@ -255,7 +255,7 @@ impl<'l, Data> EventLoop<'l, Data> {
         if limit.is_zero() || !reactor.queue().fall_asleep() {
             return Some(Duration::ZERO);
         }
-        limit.remaining(reactor.next_deadline())
+        limit.remaining(reactor.next_deadline(), || reactor.now())
     }
 
     /// Adds to the batch what a wait has brought; `false` if that is nothing.
@@ -277,8 +277,8 @@ impl<'l, Data> EventLoop<'l, Data> {
                 node.put_back();
             }
         }
-        if reactor.next_deadline().is_some() {
-            reactor.take_expired(Instant::now(), &mut self.batch.expired);
+        if reactor.has_timers() {
+            reactor.take_expired(&mut self.batch.expired);
         }
         if self.batch.is_spurious() {
             self.settle_own_events();
@@ -408,7 +408,8 @@ impl Drop for Delivery {
 /// When a wait is over though it brought nothing.
 enum Limit {
     Never,
-    At(Instant),
+    /// At this time, as the reactor reads the clock.
+    At(u64),
     /// After this time, from a moment that is still to be read off the clock.
     After(Duration),
 }
@@ -427,25 +428,27 @@ impl Limit {
     /// The time until the limit or `deadline`, whichever is first; `None`: for ever.
     ///
     /// Reads the clock only if there is one of them.
-    fn remaining(&mut self, deadline: Option<Instant>) -> Option<Duration> {
+    fn remaining(&mut self, deadline: Option<u64>, now: impl FnOnce() -> u64) -> Option<Duration> {
         if let (Limit::Never, None) = (&*self, deadline) {
             return None;
         }
-        let now = Instant::now();
+        let now = now();
         if let Limit::After(timeout) = *self {
             // A time that the clock cannot express is never over.
-            *self = now.checked_add(timeout).map_or(Limit::Never, Limit::At);
+            let timeout = u64::try_from(timeout.as_nanos()).ok();
+            let at = timeout.and_then(|timeout| now.checked_add(timeout));
+            *self = at.map_or(Limit::Never, Limit::At);
         }
         let limit = if let Limit::At(limit) = *self { Some(limit) } else { None };
         let until = deadline.into_iter().chain(limit).min()?;
-        Some(until.saturating_duration_since(now))
+        Some(Duration::from_nanos(until.saturating_sub(now)))
     }
 
     #[inline]
-    fn is_reached(&self) -> bool {
+    fn is_reached(&self, now: impl FnOnce() -> u64) -> bool {
         match self {
             Limit::Never => false,
-            Limit::At(limit) => Instant::now() >= *limit,
+            Limit::At(limit) => now() >= *limit,
             Limit::After(timeout) => *timeout == Duration::ZERO,
         }
     }

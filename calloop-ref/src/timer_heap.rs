@@ -17,57 +17,77 @@ pub(crate) struct TimerKey {
     sequence: u64,
 }
 
-#[derive(Debug)]
-struct Node<D> {
-    deadline: D,
+#[derive(Copy, Clone, Debug)]
+struct Node {
+    deadline: u64,
     sequence: u64,
     slot: u32,
 }
 
-impl<D: Ord> Node<D> {
+impl Node {
     #[inline]
-    fn is_before(&self, other: &Node<D>) -> bool {
-        (&self.deadline, self.sequence) < (&other.deadline, other.sequence)
+    fn is_before(&self, other: &Node) -> bool {
+        self.rank() < other.rank()
+    }
+
+    /// Deadline and sequence as one number, which is compared without a branch.
+    #[inline]
+    fn rank(&self) -> u128 {
+        u128::from(self.deadline) << 64 | u128::from(self.sequence)
     }
 }
 
 #[derive(Debug)]
 struct Timer<P> {
-    /// Where in `nodes` this timer stands.
-    position: u32,
     /// Tells this timer from an earlier one in the same slot.
     sequence: u64,
     payload: P,
 }
 
-/// A priority queue of payloads by deadline.
+/// A priority queue of payloads by deadline, which is a number on a scale of the caller's.
 #[derive(Debug)]
-pub(crate) struct TimerHeap<D, P> {
-    nodes: Vec<Node<D>>,
+pub(crate) struct TimerHeap<P> {
+    nodes: Vec<Node>,
     timers: Slab<Timer<P>>,
+    /// By slot, where in `nodes` a timer stands. Apart from the timers, because sifting writes
+    /// one for each node that it moves: close together, they stay in the cache.
+    positions: Vec<u32>,
     next_sequence: u64,
 }
 
-impl<D: Ord + Copy, P> TimerHeap<D, P> {
+impl<P> TimerHeap<P> {
     pub(crate) fn new() -> Self {
-        TimerHeap { nodes: Vec::new(), timers: Slab::new(), next_sequence: 0 }
+        TimerHeap {
+            nodes: Vec::new(),
+            timers: Slab::new(),
+            positions: Vec::new(),
+            next_sequence: 0,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
     }
 
     /// The earliest deadline.
     #[inline]
-    pub(crate) fn next_deadline(&self) -> Option<D> {
+    pub(crate) fn next_deadline(&self) -> Option<u64> {
         self.nodes.first().map(|node| node.deadline)
     }
 
-    pub(crate) fn insert(&mut self, deadline: D, payload: P) -> TimerKey {
+    pub(crate) fn insert(&mut self, deadline: u64, payload: P) -> TimerKey {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
+        let slot = self.timers.insert(Timer { sequence, payload });
+        if slot == self.positions.len() {
+            self.positions.push(0);
+        }
+        let node = Node { deadline, sequence, slot: index(slot) };
         let position = self.nodes.len();
-        let timer = Timer { position: index(position), sequence, payload };
-        let slot = index(self.timers.insert(timer));
-        self.nodes.push(Node { deadline, sequence, slot });
-        self.sift_up(position);
-        TimerKey { slot, sequence }
+        self.nodes.push(node);
+        self.sift_up(position, node);
+        TimerKey { slot: node.slot, sequence }
     }
 
     /// Takes a timer out before it is due; `None` when it is no longer in the heap.
@@ -76,13 +96,13 @@ impl<D: Ord + Copy, P> TimerHeap<D, P> {
         if timer.sequence != key.sequence {
             return None;
         }
-        let position = timer.position as usize;
+        let position = self.positions[key.slot as usize] as usize;
         Some(self.take(position).1)
     }
 
     /// Takes out the first timer if it is due at `now`.
     #[inline]
-    pub(crate) fn pop_due(&mut self, now: D) -> Option<(D, P)> {
+    pub(crate) fn pop_due(&mut self, now: u64) -> Option<(u64, P)> {
         match self.nodes.first() {
             Some(first) if first.deadline <= now => Some(self.take(0)),
             _ => None,
@@ -90,63 +110,67 @@ impl<D: Ord + Copy, P> TimerHeap<D, P> {
     }
 
     /// Takes out the node at `position`, filling the gap with the last one.
-    fn take(&mut self, position: usize) -> (D, P) {
-        let node = self.nodes.swap_remove(position);
+    fn take(&mut self, position: usize) -> (u64, P) {
+        let node = self.nodes[position];
+        let last = self.nodes.pop().expect("there is one at `position`");
         if position < self.nodes.len() {
-            let moved = self.sift_up(position);
-            self.sift_down(moved);
+            // The last one most likely belongs to the leaves: the gap goes there without looking
+            // at it, and it comes up from there as far as it has to.
+            let leaf = self.sink_gap(position);
+            self.sift_up(leaf, last);
         }
         let timer = self.timers.remove(node.slot as usize);
         (node.deadline, timer.payload)
     }
 
-    /// Moves the node at `position` towards the root until it stands right; returns where.
-    fn sift_up(&mut self, mut position: usize) -> usize {
+    /// Moves the gap at `position` towards the root until `node` stands right in it.
+    #[inline]
+    fn sift_up(&mut self, mut position: usize, node: Node) {
         while position > 0 {
             let parent = (position - 1) / CHILDREN;
-            if !self.nodes[position].is_before(&self.nodes[parent]) {
+            let above = self.nodes[parent];
+            if !node.is_before(&above) {
                 break;
             }
-            self.nodes.swap(position, parent);
-            self.note_position(position);
+            self.place(position, above);
             position = parent;
         }
-        self.note_position(position);
-        position
+        self.place(position, node);
     }
 
-    /// Moves the node at `position` towards the leaves until it stands right.
-    fn sift_down(&mut self, mut position: usize) {
+    /// Moves the gap at `position` to the leaves, past the children that are due first; returns
+    /// where it is then.
+    #[inline]
+    fn sink_gap(&mut self, mut position: usize) -> usize {
         while let Some(child) = self.first_child(position) {
-            if !self.nodes[child].is_before(&self.nodes[position]) {
-                break;
-            }
-            self.nodes.swap(position, child);
-            self.note_position(position);
+            self.place(position, self.nodes[child]);
             position = child;
         }
-        self.note_position(position);
+        position
     }
 
     /// Of the children of `position`, the one that is due first.
     #[inline]
     fn first_child(&self, position: usize) -> Option<usize> {
         let start = position * CHILDREN + 1;
-        let end = (start + CHILDREN).min(self.nodes.len());
-        let mut children = start..end;
-        let mut first = children.next()?;
-        for child in children {
-            if self.nodes[child].is_before(&self.nodes[first]) {
-                first = child;
-            }
-        }
-        Some(first)
+        let children = self.nodes.get(start..)?;
+        let Some([one, two, three, four]) = children.first_chunk() else {
+            // The last ones.
+            let first = children.iter().enumerate().min_by_key(|(_, child)| child.rank())?;
+            return Some(start + first.0);
+        };
+        let earlier = |(one, this): (u128, usize), (other, that): (u128, usize)| {
+            if other < one { (other, that) } else { (one, this) }
+        };
+        let left = earlier((one.rank(), start), (two.rank(), start + 1));
+        let right = earlier((three.rank(), start + 2), (four.rank(), start + 3));
+        Some(earlier(left, right).1)
     }
 
     #[inline]
-    fn note_position(&mut self, position: usize) {
-        let slot = self.nodes[position].slot as usize;
-        self.timers[slot].position = index(position);
+    fn place(&mut self, position: usize, node: Node) {
+        self.nodes[position] = node;
+        self.positions[node.slot as usize] = index(position);
     }
 }
 
@@ -163,11 +187,11 @@ mod tests {
     /// What the heap must equal: a list sorted by deadline, stable in insertion order.
     #[derive(Default)]
     struct Model {
-        timers: Vec<(u32, usize)>,
+        timers: Vec<(u64, usize)>,
     }
 
     impl Model {
-        fn insert(&mut self, deadline: u32, id: usize) {
+        fn insert(&mut self, deadline: u64, id: usize) {
             let at = self.timers.partition_point(|(other, _)| *other <= deadline);
             self.timers.insert(at, (deadline, id));
         }
@@ -177,24 +201,24 @@ mod tests {
             Some(self.timers.remove(at).1)
         }
 
-        fn pop_due(&mut self, now: u32) -> Option<(u32, usize)> {
+        fn pop_due(&mut self, now: u64) -> Option<(u64, usize)> {
             (self.timers.first()?.0 <= now).then(|| self.timers.remove(0))
         }
     }
 
     #[derive(Clone, Debug)]
     enum Step {
-        Insert(u32),
+        Insert(u64),
         Cancel(usize),
-        PopDue(u32),
+        PopDue(u64),
     }
 
     fn step() -> impl Strategy<Value = Step> {
         // Few deadlines, so that equal ones are common.
         prop_oneof![
-            3 => (0u32..12).prop_map(Step::Insert),
+            3 => (0u64..12).prop_map(Step::Insert),
             2 => any::<usize>().prop_map(Step::Cancel),
-            1 => (0u32..12).prop_map(Step::PopDue),
+            1 => (0u64..12).prop_map(Step::PopDue),
         ]
     }
 
@@ -221,8 +245,8 @@ mod tests {
                 let first = model.timers.first().map(|(deadline, _)| *deadline);
                 prop_assert_eq!(heap.next_deadline(), first);
             }
-            while let Some(expected) = model.pop_due(u32::MAX) {
-                prop_assert_eq!(heap.pop_due(u32::MAX), Some(expected));
+            while let Some(expected) = model.pop_due(u64::MAX) {
+                prop_assert_eq!(heap.pop_due(u64::MAX), Some(expected));
             }
             prop_assert_eq!(heap.next_deadline(), None);
         }
@@ -231,7 +255,7 @@ mod tests {
     #[test]
     fn insert_and_cancel_for_ever_keeps_the_memory_of_one() {
         let mut heap = TimerHeap::new();
-        for round in 0..10_000u32 {
+        for round in 0..10_000 {
             let key = heap.insert(round, ());
             assert_eq!(heap.cancel(key), Some(()));
             assert_eq!(heap.cancel(key), None, "a key is good once");
