@@ -68,48 +68,79 @@ fn by_id(conformance: &Conformance) -> ById<'_> {
     conformance.results.iter().map(|result| (result.id.as_str(), result)).collect()
 }
 
+type Loops<'r> = Vec<(&'r Conformance, ById<'r>)>;
+
 pub(super) fn rules(record: &Record) -> Markup {
-    let loops: Vec<(&Conformance, ById<'_>)> =
+    let loops: Loops<'_> =
         record.conformance.iter().map(|conformance| (conformance, by_id(conformance))).collect();
+    let groups = groups(record);
     html! {
         section id="rules" {
             h2 { "Rules" }
-            @if loops.is_empty() { p { "No rules were run." } }
-            @for (group, rules) in groups(record) {
-                details open[group_needs_a_look(&rules, &loops)] {
-                    summary { strong { (group) } " " (tally(&rules, &loops)) }
-                    table.cards {
-                        thead {
-                            tr {
-                                th scope="col" { "rule" }
-                                th scope="col" { "level" }
-                                th scope="col" { "sentence" }
-                                @for (conformance, _) in &loops {
-                                    th scope="col" { (subject(conformance)) }
-                                }
-                            }
-                        }
-                        tbody {
-                            @for rule in rules {
-                                tr {
-                                    th scope="row" { (rule.id) }
-                                    td data-label="level" { (rule.level) }
-                                    td.sentence { (rule.sentence) }
-                                    @for (conformance, results) in &loops {
-                                        (cell(conformance, results.get(rule.id.as_str())))
-                                    }
-                                }
-                            }
+            @if loops.is_empty() { p { "No rules were run." } } @else {
+                p.quiet {
+                    "How many rules of each group a loop keeps, of those that are about what it has. \
+                     The groups are below, a rule a line: "
+                    (PASSED) " it is kept, " (LEFT_OUT) " it is about something that the loop does not \
+                     have; anything else leads to what happened."
+                }
+                (matrix(&loops, "group", "by group", html! {
+                    @for (group, rules) in &groups {
+                        tr {
+                            th scope="row" { a href={ "#group-" (group) } { (group) } }
+                            @for (_, results) in &loops { (tally(rules, results)) }
                         }
                     }
+                }))
+            }
+            @for (group, rules) in &groups {
+                details id={ "group-" (group) } open[group_needs_a_look(rules, &loops)] {
+                    summary { strong { (group) } " " span.quiet { (rules.len()) " rules" } }
+                    (matrix(&loops, "rule", group, html! {
+                        @for rule in rules {
+                            tr {
+                                th scope="row" {
+                                    (rule.id) " " span.quiet { (rule.level) }
+                                    span.sentence { (rule.sentence) }
+                                }
+                                @for (conformance, results) in &loops {
+                                    (cell(conformance, results.get(rule.id.as_str())))
+                                }
+                            }
+                        }
+                    }))
                 }
             }
         }
     }
 }
 
+/// A table with a column for each loop. It scrolls by itself, and its headers stay.
+fn matrix(loops: &Loops<'_>, row: &str, name: &str, rows: Markup) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label={ "rules " (name) } {
+            table.matrix {
+                thead {
+                    tr {
+                        th scope="col" { (row) }
+                        @for (conformance, _) in loops {
+                            th scope="col" {
+                                span {
+                                    (conformance.subject.name) " "
+                                    small { (conformance.subject.version) }
+                                }
+                            }
+                        }
+                    }
+                }
+                tbody { (rows) }
+            }
+        }
+    }
+}
+
 /// Whether anything in a group came out other than expected.
-fn group_needs_a_look(rules: &[&RuleResult], loops: &[(&Conformance, ById<'_>)]) -> bool {
+fn group_needs_a_look(rules: &[&RuleResult], loops: &Loops<'_>) -> bool {
     let is_news = |rule: &&RuleResult| {
         let results = loops.iter().filter_map(|(_, results)| results.get(rule.id.as_str()));
         results.into_iter().any(|result| !result.verdict().is_as_expected())
@@ -117,36 +148,49 @@ fn group_needs_a_look(rules: &[&RuleResult], loops: &[(&Conformance, ById<'_>)])
     rules.iter().any(is_news)
 }
 
-/// How many of a group's rules each loop keeps.
-fn tally(rules: &[&RuleResult], loops: &[(&Conformance, ById<'_>)]) -> Markup {
-    let kept = |results: &ById<'_>| {
-        let kept = rules.iter().filter(|rule| {
-            results.get(rule.id.as_str()).is_some_and(|it| it.verdict() == Verdict::Pass)
-        });
-        kept.count()
-    };
+/// How many of a group's rules a loop keeps, of those that are about what it has.
+fn tally(rules: &[&RuleResult], results: &ById<'_>) -> Markup {
+    let verdicts = rules.iter().filter_map(|rule| results.get(rule.id.as_str()));
+    let verdicts: Vec<Verdict> = verdicts.map(|result| result.verdict()).collect();
+    let count = |verdict| verdicts.iter().filter(|it| **it == verdict).count();
+    let (kept, applicable) = (count(Verdict::Pass), verdicts.len() - count(Verdict::Skipped));
+    let worst = VERDICTS.into_iter().rfind(|it| *it != Verdict::Skipped && count(*it) > 0);
     html! {
-        span.quiet {
-            @for (number, (conformance, results)) in loops.iter().enumerate() {
-                @if number > 0 { ", " }
-                (conformance.subject.name) " " (kept(results)) "/" (rules.len())
+        @if let Some(worst) = worst {
+            td class=(class(worst)) { (kept) @if kept < applicable { "/" (applicable) } }
+        } @else {
+            td.skipped { (LEFT_OUT) }
+        }
+    }
+}
+
+/// What stands for the two verdicts that most rules come to, and need no word.
+const PASSED: &str = "✓";
+const LEFT_OUT: &str = "·";
+
+fn cell(conformance: &Conformance, result: Option<&&RuleResult>) -> Markup {
+    let Some(result) = result else {
+        return html! { td.skipped title="not its rule" { "–" } };
+    };
+    let verdict = result.verdict();
+    html! {
+        td class=(class(verdict)) title=(name(verdict)) {
+            @match verdict {
+                Verdict::Pass => { (PASSED) }
+                Verdict::Skipped => { (LEFT_OUT) }
+                _ => { a href={ "#" (anchor(conformance, result)) } { (short(verdict)) } }
             }
         }
     }
 }
 
-fn cell(conformance: &Conformance, result: Option<&&RuleResult>) -> Markup {
-    let label = subject(conformance);
-    let Some(result) = result else {
-        return html! { td.skipped data-label=(label) { "–" } };
-    };
-    let verdict = result.verdict();
-    html! {
-        td class=(class(verdict)) data-label=(label) {
-            @if has_more_to_tell(result) {
-                a href={ "#" (anchor(conformance, result)) } { (name(verdict)) }
-            } @else { (name(verdict)) }
-        }
+/// A verdict in a narrow column.
+fn short(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::KnownDeviation => "known",
+        Verdict::Timeout => "time",
+        Verdict::UnexpectedPass => "new",
+        verdict => name(verdict),
     }
 }
 

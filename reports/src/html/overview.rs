@@ -11,7 +11,7 @@ pub(super) fn section(record: &Record) -> Markup {
     html! {
         section id="overview" {
             h2 { "Overview" }
-            @for conformance in &record.conformance { (kept(conformance)) }
+            div.figures { @for conformance in &record.conformance { (kept(conformance)) } }
             (ping(record))
         }
     }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use reports::html;
-use reports::record::Record;
+use reports::record::{Conformance, Record, Subject};
 use serde_json::Value;
 
 const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
@@ -68,9 +68,29 @@ fn write_page(directory: &Path, page: &str) {
     fs::write(directory.join("page.html"), page).expect("a scratch file");
 }
 
+/// The committed record, with as many loops as a machine may hold to the rules.
 fn record() -> Record {
+    const OTHERS: [(&str, &str); 9] = [
+        ("tokio", "1.54.1"),
+        ("async-io", "2.6.0"),
+        ("mio", "1.1.0"),
+        ("libuv", "1.44.2"),
+        ("glib", "2.74.6"),
+        ("libevent", "2.1.12-stable"),
+        ("libev", "4.33"),
+        ("sd-event", "252"),
+        ("libwayland", "1.21.0"),
+    ];
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("results/record.json");
-    Record::read(&path).expect("the committed record reads")
+    let mut record = Record::read(&path).expect("the committed record reads");
+    let known = record.conformance.last().expect("it has loops").clone();
+    for (name, version) in OTHERS {
+        if record.conformance.iter().all(|it| it.subject.name != name) {
+            let subject = Subject { name: name.to_string(), version: version.to_string() };
+            record.conformance.push(Conformance { subject, ..known.clone() });
+        }
+    }
+    record
 }
 
 #[test]
