@@ -164,6 +164,21 @@ fn each_defect_has_a_rule_that_shows_it() {
     assert_none(complaints);
 }
 
+#[test]
+fn findings_that_are_named_are_there() {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut count = 0;
+    for entry in fs::read_dir(package.join("expectations")).expect("the directory is there") {
+        let text = fs::read_to_string(entry.expect("an entry").path()).expect("text");
+        for (position, _) in text.match_indices("(findings/") {
+            let name = text[position + 1..].split(')').next().expect("the rest of the text");
+            assert!(package.join(name).exists(), "there is no {name}");
+            count += 1;
+        }
+    }
+    assert!(count > 0, "some deviations are findings");
+}
+
 /// Compares a document with what is made of the rules, or writes it.
 fn assert_current(name: &str, text: &str) {
     const UPDATE: &str = "UPDATE_DOCUMENTS";

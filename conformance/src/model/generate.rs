@@ -6,7 +6,7 @@ use super::possible::supports;
 use super::program::{
     Action, Answer, Future, Id, Kind, Program, Scene, Set, Signal, Source, Step, Turn, When,
 };
-use crate::adapter::{Capabilities, Interest, Mode};
+use crate::adapter::{Capabilities, Capability, Interest, Mode};
 
 /// The program of a seed, for a loop that has these capabilities.
 pub fn generate(seed: u64, capabilities: Capabilities) -> Program {
@@ -17,6 +17,8 @@ pub fn generate(seed: u64, capabilities: Capabilities) -> Program {
     let steps = maker.steps();
     let has_signals = maker.kinds.iter().any(|kind| matches!(kind, Kind::Signals(_)));
     let is_blocking = has_signals && maker.random.chance(30);
+    // A loop that has a handler for signals is not told of one that is blocked.
+    let is_blocking = is_blocking && capabilities.has(Capability::SignalMask);
     let scene = Scene { is_crowded: maker.random.chance(3), is_blocking };
     Program { sources, steps, scene }
 }

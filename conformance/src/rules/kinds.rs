@@ -76,6 +76,10 @@ pub(super) fn insert_kinds<A: Adapter>(handle: &A::Handle) -> Result<Vec<Kind>, 
         A::insert_signals(handle, &[signal as i32], move |handle, _| count(handle))?;
         kinds.push(Kind::new("signal", &calls, move || {
             raise(signal);
+            if !has::<A>(Capability::SignalMask) {
+                // A handler may hand it to a thread, which hands it to the loop.
+                std::thread::sleep(Duration::from_millis(2));
+            }
             Ok(())
         }));
     }

@@ -128,10 +128,11 @@ pub(super) fn raise(signal: Signal) {
     let _ = kill(Pid::this(), signal);
 }
 
-/// Lets the clock go on, so that a timer that was set to now is due.
+/// Lets the clock go on, so that a timer that was set to now is due, also in a loop that counts
+/// microseconds and rounds up.
 pub(super) fn let_time_pass() {
     let now = Instant::now();
-    while now == Instant::now() {
+    while now.elapsed() < Duration::from_micros(2) {
         std::hint::spin_loop();
     }
 }

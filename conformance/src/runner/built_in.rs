@@ -30,6 +30,10 @@ const ALL: &[(&str, Make)] = &[
     #[cfg(feature = "foreign")]
     (foreign::Uv::NAME, libuv),
     #[cfg(feature = "foreign")]
+    (foreign::GLib::NAME, glib),
+    #[cfg(feature = "foreign")]
+    (foreign::Event::NAME, libevent),
+    #[cfg(feature = "foreign")]
     (foreign::Ev::NAME, libev),
     #[cfg(all(feature = "foreign", target_os = "linux"))]
     (foreign::SdEventLoop::NAME, sd_event),
@@ -84,6 +88,24 @@ fn libuv() -> Suite {
     foreign::<foreign::Uv>(
         concat!(env!("CARGO_MANIFEST_DIR"), "/expectations/libuv.toml"),
         include_str!("../../expectations/libuv.toml"),
+    )
+}
+
+/// GLib's main loop, if it is here.
+#[cfg(feature = "foreign")]
+fn glib() -> Suite {
+    foreign::<foreign::GLib>(
+        concat!(env!("CARGO_MANIFEST_DIR"), "/expectations/glib.toml"),
+        include_str!("../../expectations/glib.toml"),
+    )
+}
+
+/// libevent, if it is here.
+#[cfg(feature = "foreign")]
+fn libevent() -> Suite {
+    foreign::<foreign::Event>(
+        concat!(env!("CARGO_MANIFEST_DIR"), "/expectations/libevent.toml"),
+        include_str!("../../expectations/libevent.toml"),
     )
 }
 

@@ -16,7 +16,11 @@
 
 use std::any::Any;
 use std::cell::Cell;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr;
+use std::sync::atomic::AtomicPtr;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use libloading::Library;
 use reports::record::Missing;
@@ -24,6 +28,8 @@ use reports::record::Missing;
 use crate::adapter::Adapter;
 
 mod ev;
+mod event;
+mod glib;
 mod pointers;
 #[cfg(target_os = "linux")]
 mod sd_event;
@@ -32,6 +38,8 @@ mod version;
 mod wayland;
 
 pub use ev::Ev;
+pub use event::Event;
+pub use glib::GLib;
 #[cfg(target_os = "linux")]
 pub use sd_event::SdEventLoop;
 pub use uv::Uv;
@@ -90,22 +98,38 @@ impl Opened {
             Err(error) => Err(missing(self.name, self.package, error.to_string())),
         }
     }
+
+    /// A variable that is constant.
+    ///
+    /// # Safety
+    ///
+    /// `T` has to be the type that the library's header gives it.
+    unsafe fn variable<T>(&self, variable: &str) -> Result<Variable<T>, Missing> {
+        // SAFETY: the address of a variable is a pointer to it, and the library is never closed.
+        unsafe { self.function::<*const T>(variable).map(|address| Variable(&*address)) }
+    }
 }
+
+/// A variable of a library, which nobody changes.
+#[derive(Copy, Clone, Debug)]
+struct Variable<T: 'static>(&'static T);
 
 fn missing(name: &str, package: &str, why: String) -> Missing {
     Missing { what: name.to_string(), why, mend: format!("Debian's {package} has it") }
 }
 
 /// Declares `Functions`, the functions of a library that are used, each with the type that its
-/// header gives it.
+/// header gives it, and after them the variables.
 macro_rules! library {
     (
         $name:expr, in $package:literal, as [$($soname:literal),+];
         $(fn $function:ident($($argument:ty),* $(,)?) $(-> $result:ty)?;)+
+        $(static $variable:ident: $type:ty;)*
     ) => {
         /// The functions of the library.
         struct Functions {
             $($function: unsafe extern "C" fn($($argument),*) $(-> $result)?,)+
+            $($variable: $crate::adapters::foreign::Variable<$type>,)*
         }
 
         impl Functions {
@@ -114,16 +138,20 @@ macro_rules! library {
                 type Found = Result<Functions, reports::record::Missing>;
                 static FOUND: std::sync::OnceLock<Found> = std::sync::OnceLock::new();
                 let found = FOUND.get_or_init(|| {
-                    let library = super::Opened::new($name, $package, &[$($soname),+])?;
+                    let library = $crate::adapters::foreign::Opened::new($name, $package, &[$($soname),+])?;
                     // SAFETY: the types are those of the header that this file names.
                     unsafe {
-                        Ok(Functions { $($function: library.function(stringify!($function))?,)+ })
+                        Ok(Functions {
+                            $($function: library.function(stringify!($function))?,)+
+                            $($variable: library.variable(stringify!($variable))?,)*
+                        })
                     }
                 });
                 found.as_ref().map_err(Clone::clone)
             }
 
             /// The functions, for an adapter that was found.
+            #[allow(dead_code, reason = "of a second library, nothing more may be needed")]
             fn get() -> &'static Self {
                 Self::find().expect("the loop is asked for only where it was found")
             }
@@ -161,10 +189,52 @@ impl<F> Callback<F> {
         });
     }
 
+    /// Whether it is gone, or will be when it returns.
+    fn is_removed(&self) -> bool {
+        self.is_removed.get()
+    }
+
     /// Drops it, now or when it returns.
     fn remove(&self) {
         self.is_removed.set(true);
         drop(self.place.take());
+    }
+}
+
+/// What any thread may use that has a share of it, until it is gone. It is an [`AtomicPtr`] because
+/// a plain pointer may not leave its thread.
+struct Shared<T>(Arc<Mutex<AtomicPtr<T>>>);
+
+impl<T> Shared<T> {
+    /// A share of nothing yet.
+    fn new() -> Self {
+        Shared(Arc::new(Mutex::new(AtomicPtr::new(ptr::null_mut()))))
+    }
+
+    /// Shares it from now on; null, once no thread uses it, if it goes.
+    fn set(&self, raw: *mut T) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut() = raw;
+    }
+
+    /// Uses it if it is there.
+    fn using(&self, act: impl FnOnce(*mut T)) {
+        let mut guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let raw = *guard.get_mut();
+        if !raw.is_null() {
+            act(raw);
+        }
+    }
+}
+
+impl<T> fmt::Debug for Shared<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Shared").field(&self.0).finish()
+    }
+}
+
+impl<T> Clone for Shared<T> {
+    fn clone(&self) -> Self {
+        Shared(self.0.clone())
     }
 }
 
@@ -183,7 +253,7 @@ fn guard(call: impl FnOnce()) {
 
 /// Goes on with a panic that was kept, now that no frame of C is left.
 fn resume() {
-    if let Some(panic) = PANIC.take() {
+    if let Some(panic) = PANIC.take().filter(|_| !std::thread::panicking()) {
         resume_unwind(panic);
     }
 }

@@ -12,7 +12,7 @@
 //!
 //! A timer's callback ends with `uv_stop`, whose documentation says that the loop then does not
 //! block: `UV_RUN_ONCE` of this version calls what is due and waits for something else all the same
-//! (findings/TIMER-02-libuv.md).
+//! (findings/LIBUV-LOOP-04.md).
 //!
 //! Left out: `uv_idle_t` and `uv_prepare_t`, which are called in every iteration and not when there
 //! is nothing else to do; `uv_run` with `UV_RUN_DEFAULT`, which has no call after each iteration;
@@ -27,13 +27,11 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
 use std::rc::{Rc, Weak};
-use std::sync::atomic::AtomicPtr;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use reports::record::Missing;
 
-use super::{Callback, Foreign, library, resume};
+use super::{Callback, Foreign, Shared, library, resume};
 use crate::adapter::{
     Adapter, Capabilities, Capability, Failure, Interest, Mode, Next, Ping, Readiness, SignalEvent,
     Stop, TimerNext,
@@ -128,23 +126,13 @@ struct Watched {
 }
 
 /// Sends to a `uv_async_t`, unless that is closed, which libuv does not permit.
-#[derive(Clone, Debug, Default)]
-struct Sender(Arc<Mutex<AtomicPtr<UvHandle>>>);
-
-impl Sender {
-    fn set(&self, raw: *mut UvHandle) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = AtomicPtr::new(raw);
-    }
-}
+#[derive(Clone, Debug)]
+struct Sender(Shared<UvHandle>);
 
 impl Ping for Sender {
     fn ping(&self) {
-        let mut raw = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let raw = *raw.get_mut();
-        if !raw.is_null() {
-            // SAFETY: any thread may send, and `Source::close` waits for the lock.
-            unsafe { (Functions::get().uv_async_send)(raw) };
-        }
+        // SAFETY: any thread may send, and `Source::close` waits for it.
+        self.0.using(|raw| _ = unsafe { (Functions::get().uv_async_send)(raw) });
     }
 }
 
@@ -228,7 +216,7 @@ impl Source {
 
     /// Closes it. The callback is dropped at once, or else when it returns.
     fn close(&self) {
-        self.0.sender.set(ptr::null_mut());
+        self.0.sender.0.set(ptr::null_mut());
         for raw in self.0.handles.take() {
             // SAFETY: it was initialized, and is closed once: nobody finds it any more.
             unsafe { (self.0.uv.uv_close)(raw, on_close) };
@@ -307,7 +295,7 @@ impl Handle {
     fn source(&self, call: impl FnMut(&Handle, &Source, c_int, c_int) + 'static) -> Source {
         let (uv, inner) = (self.0.uv, Rc::downgrade(&self.0));
         let callback: Callback<Call> = Callback::new(Box::new(call));
-        let (handles, sender, events) = Default::default();
+        let (handles, events, sender) = (RefCell::default(), Cell::new(0), Sender(Shared::new()));
         Source(Rc::new(Watched { uv, inner, handles, callback, sender, events }))
     }
 
@@ -346,7 +334,7 @@ impl Handle {
         let source = self.source(move |handle, _, _, _| callback(handle));
         // SAFETY: the loop exists, and the memory is of the size of a `uv_async_t`.
         let init = |raw| unsafe { (self.0.uv.uv_async_init)(self.0.raw, raw, on_async) };
-        source.0.sender.set(self.add(&source, ASYNC, init)?);
+        source.0.sender.0.set(self.add(&source, ASYNC, init)?);
         Ok(source)
     }
 }

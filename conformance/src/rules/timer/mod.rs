@@ -72,10 +72,11 @@ const STEP: Duration = Duration::from_millis(2);
 /// What a deadline may be rounded by, for a loop whose clock counts microseconds.
 const RESOLUTION: Duration = Duration::from_micros(1);
 
-/// How far from its deadline a loop may legitimately take a timer to be.
+/// How far from its deadline a loop may legitimately take a timer to be: a delay and the time that it
+/// is counted from may both be rounded.
 fn granularity<A: Adapter>() -> Duration {
     if has::<A>(Capability::SubMillisecondTimers) {
-        Duration::ZERO
+        2 * RESOLUTION
     } else {
         Duration::from_millis(2)
     }
