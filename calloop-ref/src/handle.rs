@@ -222,7 +222,8 @@ impl<'l, Data> Running<'_, 'l, Data> {
     }
 
     /// Does what the call's outcome asks for, or else what was asked for the source meanwhile.
-    #[inline]
+    // Always, as `deliver`.
+    #[inline(always)]
     fn finish<R>(mut self, outcome: Result<R>, answer: impl FnOnce(&R) -> PostAction) -> Result<R> {
         let (shared, key) = (self.shared, self.key);
         let source = self.source.take();

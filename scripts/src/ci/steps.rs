@@ -112,7 +112,7 @@ fn loop_tests() -> Result<Plan> {
 
 fn fallbacks() -> Result<Plan> {
     let flags = "--cfg calloop_ref_no_epoll_pwait2 --cfg calloop_ref_force_pipe";
-    let rules = "test --package conformance --test calloop_ref";
+    let rules = "test --package conformance --no-default-features --test calloop_ref";
     let commands = [LOOP_TESTS, rules];
     Ok(Plan::Run(commands.map(|command| cargo_with_flags(flags, "fallbacks", command)).into()))
 }
