@@ -83,7 +83,9 @@ fn record() -> Record {
     ];
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("results/record.json");
     let mut record = Record::read(&path).expect("the committed record reads");
-    let known = record.conformance.last().expect("it has loops").clone();
+    let mut known = record.conformance.last().expect("it has loops").clone();
+    // What happened in detail is on the page for the loops that are measured.
+    known.results.iter_mut().for_each(|result| result.detail = None);
     for (name, version) in OTHERS {
         if record.conformance.iter().all(|it| it.subject.name != name) {
             let subject = Subject { name: name.to_string(), version: version.to_string() };
