@@ -13,6 +13,8 @@ mod calloop_0_14;
 mod calloop_ref;
 #[cfg(feature = "foreign")]
 pub mod foreign;
+#[cfg(feature = "mio")]
+mod mio;
 #[cfg(feature = "tokio")]
 mod tokio;
 
@@ -23,5 +25,7 @@ pub use self::calloop_0_13::Calloop013;
 #[cfg(feature = "calloop")]
 pub use self::calloop_0_14::Calloop014;
 pub use self::calloop_ref::CalloopRef;
+#[cfg(feature = "mio")]
+pub use self::mio::Mio;
 #[cfg(feature = "tokio")]
 pub use self::tokio::Tokio;

@@ -18,12 +18,15 @@ pub fn nest<A: Adapter>() -> Result<bool, Failure> {
     let handle = event_loop.handle();
     let called = Rc::new(Cell::new(0));
     let call = |called: &Cell<usize>| called.set(called.get() + 1);
-    let mut expected = 1;
-    let of_timer = called.clone();
-    A::insert_timer(&handle, Duration::ZERO, move |_, _| {
-        call(&of_timer);
-        TimerNext::Stop
-    })?;
+    let mut expected = 0;
+    if A::capabilities().has(Capability::Timers) {
+        let of_timer = called.clone();
+        A::insert_timer(&handle, Duration::ZERO, move |_, _| {
+            call(&of_timer);
+            TimerNext::Stop
+        })?;
+        expected += 1;
+    }
     let far = if A::capabilities().has(Capability::Level) {
         let (near, mut far) = UnixStream::pair()?;
         far.write_all(&[0])?;

@@ -131,7 +131,7 @@ pub(super) fn supports(capabilities: Capabilities, kind: Kind) -> bool {
         Kind::Channel { bound: None } => Capability::Channel,
         Kind::Channel { bound: Some(0) } => Capability::Rendezvous,
         Kind::Channel { bound: Some(_) } => Capability::BoundedChannel,
-        Kind::Timer(_) => return true,
+        Kind::Timer(_) => Capability::Timers,
         Kind::Idle => Capability::Idle,
         Kind::Signals(_) => Capability::Signals,
         Kind::Executor => Capability::Executor,

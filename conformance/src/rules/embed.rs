@@ -157,7 +157,7 @@ const TIMER: Rule = Rule {
     source: "calloop, AsFd for EventLoop; libuv, uv_backend_timeout: a loop without this needs a \
              call that tells the next deadline",
     check: "whether timers live in user space only, and when a timerfd in the loop's poller is armed",
-    needs: &[Capability::Embed],
+    needs: &[Capability::Timers, Capability::Embed],
     alone: false,
 };
 
@@ -212,7 +212,7 @@ const SILENT: Rule = Rule {
     source: "epoll(7), on nested epoll descriptors; \
              https://github.com/Smithay/calloop/issues/34",
     check: "whether what made the descriptor readable is read, or taken back, by the dispatch",
-    needs: &[Capability::Embed],
+    needs: &[Capability::Timers, Capability::Embed],
     alone: false,
 };
 

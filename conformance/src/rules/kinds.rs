@@ -45,10 +45,12 @@ pub(super) fn insert_kinds<A: Adapter>(handle: &A::Handle) -> Result<Vec<Kind>, 
             Ok(())
         }));
     }
-    let ((calls, count), timer_handle) = (counter::<A>(), handle.clone());
-    kinds.push(Kind::new("timer", &calls, move || {
-        insert_once::<A>(&timer_handle, Duration::ZERO, count.clone()).map(drop)
-    }));
+    if has::<A>(Capability::Timers) {
+        let ((calls, count), timer_handle) = (counter::<A>(), handle.clone());
+        kinds.push(Kind::new("timer", &calls, move || {
+            insert_once::<A>(&timer_handle, Duration::ZERO, count.clone()).map(drop)
+        }));
+    }
     if has::<A>(Capability::Ping) {
         let (calls, count) = counter::<A>();
         let (ping, _source) = A::insert_ping(handle, count)?;

@@ -121,6 +121,14 @@ pub(super) fn insert_once<A: Adapter>(
     Ok(timer)
 }
 
+/// A timer that is far ahead, where the loop has timers.
+pub(super) fn insert_far<A: Adapter>(
+    handle: &A::Handle,
+    act: impl FnMut(&A::Handle) + 'static,
+) -> Result<Option<A::Source>, Failure> {
+    has::<A>(Capability::Timers).then(|| insert_once::<A>(handle, FAR, act)).transpose()
+}
+
 /// Sends this process a signal. A loop that receives signals takes it; other threads have to block
 /// it.
 pub(super) fn raise(signal: Signal) {

@@ -99,7 +99,7 @@ const NEWCOMERS: Rule = Rule {
     source: "Revolt, DriverTest: testEventsNotExecutedInSameTickAsEnabled; Node, test \
              test-timers-zero-timeout; calloop, documentation of LoopHandle::insert_source",
     check: "whether the batch is settled when the wait returns",
-    needs: &[Capability::Descriptors, Capability::OneWaitADispatch],
+    needs: &[Capability::Timers, Capability::Descriptors, Capability::OneWaitADispatch],
     alone: false,
 };
 

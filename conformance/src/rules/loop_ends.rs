@@ -27,7 +27,7 @@ const TIMER_OR_TIMEOUT: Rule = Rule {
     source: "libuv, test backend_timeout; Twisted, ReactorBuilder tests on the timeout of an \
              iteration; calloop, test simple_timer_instant",
     check: "which timers the timeout of the system call is computed from",
-    needs: &[Capability::OneWaitADispatch],
+    needs: &[Capability::Timers, Capability::OneWaitADispatch],
     alone: false,
 };
 
@@ -89,7 +89,7 @@ const WITHOUT_LIMIT: Rule = Rule {
     why: "It is how a program sleeps until it is needed.",
     source: "calloop, documentation of EventLoop::dispatch",
     check: "what the absence of a timeout becomes in the system call",
-    needs: &[Capability::Descriptors, Capability::OneWaitADispatch],
+    needs: &[Capability::Timers, Capability::Descriptors, Capability::OneWaitADispatch],
     alone: false,
 };
 

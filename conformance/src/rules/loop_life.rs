@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::fds::usual_mode;
-use super::kit::{FAR, Wire, has, insert_end, insert_once, insert_reader, open_descriptors};
+use super::kit::{Wire, has, insert_end, insert_far, insert_once, insert_reader, open_descriptors};
 use crate::adapter::{Adapter, Capability, Ping, Sender, Spawn, Stop};
 use crate::fixture::Fixture;
 use crate::rule::{Case, Check, Deviation, Level, Rule};
@@ -50,7 +50,7 @@ fn drop_all<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     // Not the sources: they may keep what is theirs.
     let wire = insert_reader::<A>(&handle, captured("quiet descriptor"))?.0;
     let ready_wire = insert_reader::<A>(&handle, captured("ready descriptor"))?.0;
-    insert_once::<A>(&handle, FAR, captured("far timer"))?;
+    insert_far::<A>(&handle, captured("far timer"))?;
     let ping = match has::<A>(Capability::Ping) {
         true => Some(A::insert_ping(&handle, captured("ping"))?.0),
         false => None,
@@ -73,7 +73,9 @@ fn drop_all<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     }
     // The loop has seen them all once; then some become ready.
     event_loop.dispatch(Some(Duration::ZERO))?;
-    insert_once::<A>(&handle, Duration::ZERO, captured("due timer"))?;
+    if has::<A>(Capability::Timers) {
+        insert_once::<A>(&handle, Duration::ZERO, captured("due timer"))?;
+    }
     ready_wire.send();
     ping.iter().for_each(Ping::ping);
     sender.iter().for_each(|sender| drop(sender.send(sent.clone())));
@@ -112,7 +114,7 @@ fn descriptors<A: Adapter>(_: &mut Fixture<'_, A>) -> Check {
         let handle = event_loop.handle();
         let (wire, _source) = insert_reader::<A>(&handle, |_| {})?;
         wire.send();
-        insert_once::<A>(&handle, FAR, |_| {})?;
+        insert_far::<A>(&handle, |_| {})?;
         if has::<A>(Capability::Ping) {
             let (ping, _source) = A::insert_ping(&handle, |_| {})?;
             ping.ping();
@@ -136,7 +138,7 @@ const TWO_LOOPS: Rule = Rule {
     source: "polling, test multiple_pollers",
     check: "what of a loop is kept for the process or the thread, and whether names of sources \
             carry the loop they are of",
-    needs: &[Capability::Descriptors],
+    needs: &[Capability::Timers, Capability::Descriptors],
     alone: false,
 };
 

@@ -86,7 +86,7 @@ const NESTED_LOOP: Rule = Rule {
     why: "Libraries hide a loop of their own, for instance to wait for one answer.",
     source: "glib, test recursive_loop_child_sources; IO::Async, LoopTests, nested run",
     check: "what of a loop is kept for the process or the thread",
-    needs: &[Capability::NestedLoops, Capability::Descriptors],
+    needs: &[Capability::Timers, Capability::NestedLoops, Capability::Descriptors],
     alone: false,
 };
 

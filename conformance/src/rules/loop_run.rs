@@ -177,7 +177,7 @@ const RUN_AGAIN: Rule = Rule {
     source: "Twisted, ReactorBuilder tests on running after stop; Revolt, DriverTest: unresolved \
              events are delivered by the next run",
     check: "whether a second request to stop is left for the next run",
-    needs: &[Capability::Descriptors, Capability::Stop],
+    needs: &[Capability::Timers, Capability::Descriptors, Capability::Stop],
     alone: false,
 };
 
@@ -209,7 +209,7 @@ const STOP_PREVENTS: Rule = Rule {
     why: "Whoever has stopped the loop tears down what later callbacks would use.",
     source: "Revolt, DriverTest: testLoopStopPreventsTimerExecution",
     check: "whether the run looks at the request to stop before each wait",
-    needs: &[Capability::Stop, Capability::OneWaitADispatch],
+    needs: &[Capability::Timers, Capability::Stop, Capability::OneWaitADispatch],
     alone: false,
 };
 
@@ -238,7 +238,7 @@ const WAKEUP_ENDS: Rule = Rule {
     source: "calloop, documentation of LoopSignal::wakeup; calloop, test wakeup; io-event, tests on \
              wakeup",
     check: "whether a wake-up that comes between two waits is kept",
-    needs: &[Capability::Wakeup],
+    needs: &[Capability::Timers, Capability::Wakeup],
     alone: false,
 };
 

@@ -6,6 +6,8 @@ use crate::adapter::Adapter;
 #[cfg(feature = "async-io")]
 use crate::adapters::AsyncIo;
 use crate::adapters::CalloopRef;
+#[cfg(feature = "mio")]
+use crate::adapters::Mio;
 #[cfg(feature = "tokio")]
 use crate::adapters::Tokio;
 #[cfg(feature = "foreign")]
@@ -27,6 +29,8 @@ const ALL: &[(&str, Make)] = &[
     (Tokio::NAME, tokio),
     #[cfg(feature = "async-io")]
     (AsyncIo::NAME, async_io),
+    #[cfg(feature = "mio")]
+    (Mio::NAME, mio),
     #[cfg(feature = "foreign")]
     (foreign::Uv::NAME, libuv),
     #[cfg(feature = "foreign")]
@@ -160,6 +164,15 @@ fn async_io() -> Suite {
     Suite::of::<AsyncIo>().with_expectations(
         concat!(env!("CARGO_MANIFEST_DIR"), "/expectations/async-io.toml"),
         include_str!("../../expectations/async-io.toml"),
+    )
+}
+
+/// mio, with its known deviations.
+#[cfg(feature = "mio")]
+fn mio() -> Suite {
+    Suite::of::<Mio>().with_expectations(
+        concat!(env!("CARGO_MANIFEST_DIR"), "/expectations/mio.toml"),
+        include_str!("../../expectations/mio.toml"),
     )
 }
 

@@ -37,7 +37,7 @@ const DEADLINE_TOLD: Rule = Rule {
     why: WHY,
     source: "calloop, documentation of Timer: the event is the deadline",
     check: "deadline-told among the capabilities, and what the adapter passes on",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: false,
 };
 
@@ -62,7 +62,7 @@ const TIMER_REPEAT: Rule = Rule {
     why: WHY,
     source: "calloop, documentation of TimeoutAction::ToDuration",
     check: "timer-repeat among the capabilities, and what is done about the timer's answer",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: false,
 };
 

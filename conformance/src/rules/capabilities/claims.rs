@@ -73,7 +73,7 @@ const PRECISION: Rule = Rule {
     why: WHY,
     source: "epoll_wait(2) counts milliseconds, epoll_pwait2(2) and timerfd nanoseconds",
     check: "sub-millisecond-timers among the capabilities, and how the time to wait is rounded",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: true,
 };
 
@@ -222,7 +222,7 @@ const TIMERS_AND_FDS: Rule = Rule {
     why: WHY,
     source: "calloop and libuv poll with timers due; others deliver the timers alone",
     check: "timers-and-fds-together among the capabilities, and when a dispatch polls",
-    needs: &[Capability::Descriptors],
+    needs: &[Capability::Timers, Capability::Descriptors],
     alone: false,
 };
 
@@ -288,7 +288,7 @@ const PANICS: Rule = Rule {
     why: "Whoever catches panics chooses a loop by it. A loop that does not declare it may abort.",
     source: "std::panic::catch_unwind; std::process::abort, on unwinding out of extern functions",
     check: "panics among the capabilities, and what is borrowed or locked while a callback runs",
-    needs: &[Capability::Panics],
+    needs: &[Capability::Timers, Capability::Panics],
     alone: false,
 };
 

@@ -29,7 +29,7 @@ const IMMEDIATE_TIMERS: Rule = Rule {
     why: WHY,
     source: "wl_event_source_timer_update, documentation: a delay of zero disarms the timer",
     check: "immediate-timers among the capabilities, and what becomes of a delay of zero",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: false,
 };
 
@@ -60,7 +60,7 @@ const DEADLINE_ORDER: Rule = Rule {
     why: WHY,
     source: "sd_event_source_set_priority(3): the order of sources of one priority is undefined",
     check: "deadline-order among the capabilities, and what is sorted when several timers are due",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: false,
 };
 

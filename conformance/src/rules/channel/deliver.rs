@@ -123,7 +123,7 @@ const SENT_BY_CALLBACKS: Rule = Rule {
     why: "Parts of a program on one thread talk by the same channels as those on others.",
     source: "calloop, documentation of channel",
     check: "whether a wake-up by the loop's own thread waits for another reason to go round",
-    needs: &[Capability::Channel],
+    needs: &[Capability::Timers, Capability::Channel],
     alone: false,
 };
 

@@ -35,7 +35,7 @@ const ERROR_TIMERS: Rule = Rule {
              EventLoop::dispatch",
     check: "whether timers are taken off the heap before their callbacks are called, and who keeps \
             them when the dispatch ends early",
-    needs: &[Capability::FallibleCallbacks, Capability::Descriptors],
+    needs: &[Capability::Timers, Capability::FallibleCallbacks, Capability::Descriptors],
     alone: false,
 };
 
@@ -49,7 +49,7 @@ const PANIC_TIMERS: Rule = Rule {
     source: "tokio, test panic_in_task; Revolt, DriverTest, on exceptions of callbacks",
     check: "whether timers are taken off the heap before their callbacks are called, and who keeps \
             them when the dispatch unwinds",
-    needs: &[Capability::Panics, Capability::Descriptors],
+    needs: &[Capability::Timers, Capability::Panics, Capability::Descriptors],
     alone: false,
 };
 

@@ -33,7 +33,7 @@ const USABLE: Rule = Rule {
              EventLoop",
     check: "what is borrowed, locked or taken out of its place while a callback runs, and whether a \
             guard puts it back",
-    needs: &[Capability::Panics],
+    needs: &[Capability::Timers, Capability::Panics],
     alone: false,
 };
 
@@ -110,7 +110,7 @@ const PANIC_IN_DROP: Rule = Rule {
     why: "What a callback captures is the user's own code; its mistakes must not spread.",
     source: "Rust reference, on destructors and panics; glib, tests on finalization",
     check: "what is half done when the source is dropped",
-    needs: &[Capability::Panics],
+    needs: &[Capability::Timers, Capability::Panics],
     alone: false,
 };
 

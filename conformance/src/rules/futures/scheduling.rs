@@ -95,7 +95,7 @@ const FROM_ANYWHERE: Rule = Rule {
     why: "A task starts others, and an output is what the next task begins with.",
     source: "calloop, issues 165 and 171, pull request 172",
     check: "what is borrowed while a future is polled, and whether a wake-up counts that comes then",
-    needs: &[Capability::Executor],
+    needs: &[Capability::Timers, Capability::Executor],
     alone: false,
 };
 
@@ -165,7 +165,7 @@ const SELF_WAKING: Rule = Rule {
     why: "That is how a task yields; if the loop stays with it, nothing else happens ever again.",
     source: "tokio, documentation of yield_now; calloop, pull request 200",
     check: "whether a turn of the executor has an end when its queue has none",
-    needs: &[Capability::Executor],
+    needs: &[Capability::Timers, Capability::Executor],
     alone: false,
 };
 

@@ -31,7 +31,7 @@ const USES_LOOP: Rule = Rule {
     source: "https://github.com/Smithay/calloop/issues/109; \
              https://github.com/Smithay/calloop/pull/117",
     check: "what the loop holds borrowed or locked while it runs idle callbacks",
-    needs: &[Capability::Descriptors, Capability::Idle],
+    needs: &[Capability::Timers, Capability::Descriptors, Capability::Idle],
     alone: false,
 };
 

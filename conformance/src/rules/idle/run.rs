@@ -151,6 +151,7 @@ const SAME_DISPATCH: Rule = Rule {
              processed",
     check: "whether the idle queue is taken before or after the events are delivered",
     needs: &[
+        Capability::Timers,
         Capability::Descriptors,
         Capability::Idle,
         Capability::IdleEveryDispatch,
@@ -207,7 +208,7 @@ const AFTER_TIMEOUT: Rule = Rule {
     why: "A program that only polls, or whose sources are silent, still gets its work done.",
     source: "calloop, documentation of LoopHandle::insert_idle; glib, documentation of g_idle_add",
     check: "whether a wait that brought nothing returns before the idle callbacks",
-    needs: &[Capability::Idle],
+    needs: &[Capability::Timers, Capability::Idle],
     alone: false,
 };
 

@@ -235,7 +235,7 @@ const INSERTED_MEANWHILE: Rule = Rule {
     why: "A listener that accepts a burst of connections grows every table of the loop at once.",
     source: "libevent, test many_events; libuv, test loop_handles",
     check: "what is held across a callback that may have moved: a reference, an index, an iterator",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: false,
 };
 

@@ -19,7 +19,10 @@ pub(super) enum Kind {
 
 impl Kind {
     pub(super) fn all<A: Adapter>() -> Vec<Kind> {
-        let mut kinds = vec![Kind::Timers];
+        let mut kinds = Vec::new();
+        if has::<A>(Capability::Timers) {
+            kinds.push(Kind::Timers);
+        }
         if has::<A>(Capability::Descriptors) {
             kinds.push(Kind::Descriptors);
         }

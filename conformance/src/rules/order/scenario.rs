@@ -24,7 +24,7 @@ const SAME_TWICE: Rule = Rule {
     source: "Revolt, DriverTest: testExecutionOrderGuarantees; FoundationDB and TigerBeetle test by \
              repeating runs",
     check: "whether an order comes from hashing or from addresses",
-    needs: &[Capability::Descriptors, Capability::OneWaitADispatch],
+    needs: &[Capability::Timers, Capability::Descriptors, Capability::OneWaitADispatch],
     alone: false,
 };
 

@@ -163,7 +163,7 @@ const LOOP_GONE: Rule = Rule {
     why: "Threads end later than the loop that they worked for.",
     source: "calloop, documentation of Ping; eventfd(2), on descriptors that were closed",
     check: "what a ping refers to, and who closes the descriptor that it writes to",
-    needs: &[Capability::Ping],
+    needs: &[Capability::Timers, Capability::Ping],
     alone: false,
 };
 

@@ -122,7 +122,7 @@ const WHILE_THE_LOOP_RUNS: Rule = Rule {
     why: "A loop that does not sleep needs no wake-up, but must not forget that somebody asked.",
     source: "libuv, test async_ref and documentation of uv_async_send; guido, pull request 116",
     check: "whether the note that the loop is awake is taken back before it looks for wake-ups",
-    needs: &[Capability::Ping],
+    needs: &[Capability::Timers, Capability::Ping],
     alone: false,
 };
 

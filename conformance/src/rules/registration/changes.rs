@@ -83,7 +83,7 @@ const DISABLED_LOSES_NOTHING: Rule = Rule {
     why: "To disable is to put off, not to miss.",
     source: "calloop, test disarm_rearm; Revolt, tests of disabled callbacks",
     check: "whether a disabled source is taken out of the wait, and looked at when it comes back",
-    needs: &[Capability::Disable, Capability::Level],
+    needs: &[Capability::Timers, Capability::Disable, Capability::Level],
     alone: false,
 };
 
@@ -128,7 +128,7 @@ const ENABLED_TWICE: Rule = Rule {
     why: "Two parts of a program that silence the same source know nothing of each other.",
     source: "Revolt, tests of double enable and unref",
     check: "whether the state of the source is looked at before it is registered again",
-    needs: &[Capability::Disable, Capability::Level],
+    needs: &[Capability::Timers, Capability::Disable, Capability::Level],
     alone: false,
 };
 

@@ -80,7 +80,7 @@ const DROPPED_ONCE: Rule = Rule {
     source: "glib, tests source_finalize_*; sd-event, documentation of \
              sd_event_source_set_destroy_callback",
     check: "who holds the callback after the removal, and whether a name keeps it",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: false,
 };
 
@@ -125,7 +125,7 @@ const DROPPED_AT_ONCE: Rule = Rule {
     why: "A program that removes its sources to leave does not dispatch again.",
     source: "calloop, documentation of LoopHandle::remove; libuv differs, see uv_close",
     check: "what waits for the next dispatch to be released",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: false,
 };
 
@@ -172,7 +172,7 @@ const DROP_USES_THE_LOOP: Rule = Rule {
     why: "A connection that is dropped removes its timers: that is what Drop is for.",
     source: "glib, tests of finalization from a source's own callbacks; calloop, changelog of 0.3.1",
     check: "what is borrowed or locked while the source is dropped",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: false,
 };
 

@@ -116,7 +116,7 @@ const INSERTED_BY_A_CALLBACK: Rule = Rule {
              documentation of LoopHandle::insert_source",
     check: "what is borrowed while a callback runs, and whether the batch can grow while it is \
             worked off",
-    needs: &[Capability::Descriptors],
+    needs: &[Capability::Timers, Capability::Descriptors],
     alone: false,
 };
 
@@ -197,7 +197,7 @@ const MANY: Rule = Rule {
     source: "glib, test nsources; libevent, test many_events",
     check: "how a slot is found, freed and reused, and what follows the removal of the first, the \
             last and one in the middle",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: false,
 };
 

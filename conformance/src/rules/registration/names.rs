@@ -28,7 +28,7 @@ const NAMES_ONE_SOURCE: Rule = Rule {
     source: "calloop, issue 155 and test reuse; glib, documentation of g_source_remove, on reissued \
              ids",
     check: "whether a name is more than a position: it needs a number that grows with each reuse",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: false,
 };
 
@@ -70,7 +70,7 @@ const FOR_EVER: Rule = Rule {
           error that nobody can repeat.",
     source: "glib, test mainloop_overflow",
     check: "how many bits count the reuses of a place, and what happens when they run out",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: false,
 };
 
@@ -111,7 +111,7 @@ const STAYS_AWAY: Rule = Rule {
     why: "Its callback would use what its program has released.",
     source: "calloop, test invalid_token; Revolt, tests of invalid callback ids",
     check: "what is looked up under the name, and whether the removal took it out",
-    needs: &[Capability::Disable, Capability::Descriptors],
+    needs: &[Capability::Timers, Capability::Disable, Capability::Descriptors],
     alone: false,
 };
 

@@ -124,7 +124,7 @@ const REMOVED_TWICE: Rule = Rule {
     why: "Whoever cleans up does not know whether somebody was faster.",
     source: "ReactPHP, test testRemoveInvalid; calloop, documentation of LoopHandle::remove",
     check: "what a removal does when it finds nothing under the name",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: false,
 };
 

@@ -27,7 +27,7 @@ const ALL_CLOSED: Rule = Rule {
     why: "A server opens and closes millions of connections between two restarts.",
     source: "https://github.com/Smithay/calloop/issues/104; libevent, test fdleak",
     check: "who owns the descriptor of each kind of source, and whether a removal drops it",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: false,
 };
 
@@ -98,7 +98,7 @@ const TIMERS_HAVE_NONE: Rule = Rule {
     why: "Descriptors are limited, timers come by the thousand: one for each request.",
     source: "https://github.com/Smithay/calloop/pull/89; calloop, documentation of Timer",
     check: "whether each timer has a timerfd of its own",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: false,
 };
 

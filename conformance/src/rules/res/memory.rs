@@ -28,7 +28,7 @@ const CAPTURED: Rule = Rule {
     why: "It may hold megabytes, a lock or a connection.",
     source: "glib, tests on finalization; calloop, test drop_of_subsource",
     check: "what still refers to a source that was removed",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: false,
 };
 
@@ -127,7 +127,7 @@ const TIMER_CHURN: Rule = Rule {
     source: "https://github.com/Smithay/calloop/issues/233; \
              https://github.com/Smithay/smithay/pull/1927",
     check: "whether a cancelled timer stays in the heap until its deadline",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: false,
 };
 

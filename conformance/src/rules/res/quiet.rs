@@ -35,7 +35,7 @@ const SLEEPS: Rule = Rule {
     source: "https://github.com/waycrate/exwlshelleventloop/pull/364; libevent, tests on the \
              changelist",
     check: "whether the wait has a period of its own, and whether a thread spins",
-    needs: &[Capability::OneWaitADispatch],
+    needs: &[Capability::Timers, Capability::OneWaitADispatch],
     alone: false,
 };
 
@@ -69,7 +69,7 @@ const CALMS_DOWN: Rule = Rule {
           battery.",
     source: "https://github.com/Smithay/calloop/issues/34; mio, tests on spurious wake-ups",
     check: "which wake-up is still pending: a descriptor that was not read, a flag, a timer",
-    needs: &[],
+    needs: &[Capability::Timers],
     alone: false,
 };
 
@@ -137,7 +137,7 @@ const DISABLED: Rule = Rule {
           the same spins until it can.",
     source: "calloop, documentation of LoopHandle::disable; libuv, uv_poll_stop",
     check: "whether disabling takes the source out of the poller and out of the timers",
-    needs: &[Capability::Disable],
+    needs: &[Capability::Timers, Capability::Disable],
     alone: false,
 };
 

@@ -184,7 +184,7 @@ const STORM: Rule = Rule {
     why: "A process with many children gets as many signals when they end.",
     source: "signal(7), standard signals do not queue; libevent, test signal_pipeloss",
     check: "what happens when the pipe of a handler is full, and whether reading has an end",
-    needs: &[Capability::Signals],
+    needs: &[Capability::Timers, Capability::Signals],
     alone: false,
 };
 
