@@ -69,6 +69,15 @@ impl Suite {
         self
     }
 
+    /// The same rules for a loop that says to have this, too, and has nothing known of it: what comes
+    /// of a declaration that is wrong.
+    #[must_use]
+    pub fn claiming(mut self, capabilities: &[Capability]) -> Self {
+        self.capabilities = self.capabilities.with(capabilities);
+        self.expectations = None;
+        self
+    }
+
     /// What is known of the loop: the path of its expectation file, relative to the package, for
     /// messages and for `--update-expectations`, and its text, usually by [`include_str!`].
     #[must_use]
