@@ -78,7 +78,7 @@ impl<'t, A: Adapter> Fixture<'t, A> {
     pub fn deliver(&mut self) -> Result<(), Failure> {
         const DISPATCHES: usize = 16;
         const NAP: Duration = Duration::from_millis(1);
-        const NAPS: usize = 3;
+        const NAPS: usize = 8;
         if A::capabilities().has(Capability::OneWaitADispatch) {
             return self.poll().map(drop);
         }

@@ -225,7 +225,11 @@ impl Adapter for Mio {
     }
 
     fn enable(handle: &Handle, source: &Token) -> Result<(), Failure> {
-        Ok(handle.register(*source, &*handle.entry(*source)?)?)
+        let entry = handle.entry(*source)?;
+        if !entry.is_registered.get() {
+            handle.register(*source, &entry)?;
+        }
+        Ok(())
     }
 
     fn update_fd(

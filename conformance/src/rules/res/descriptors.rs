@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use super::kinds::insert_kinds;
-use super::kit::{FAR, Wire, has, insert_once, insert_reader, open_descriptors};
+use super::kit::{FAR, Wire, has, insert_far, insert_once, insert_reader, open_descriptors};
 use crate::adapter::{Adapter, Capability, Failure, Ping, Sender, Spawn};
 use crate::fixture::Fixture;
 use crate::rule::{Case, Check, Deviation, Level, Rule};
@@ -136,7 +136,7 @@ fn not_inherited<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     let _kinds = insert_kinds::<A>(&t.handle)?;
     let mut other = A::new()?;
     // One of each kind is in the first; not every loop shares signals with another.
-    insert_once::<A>(&other.handle(), FAR, |_| {})?;
+    insert_far::<A>(&other.handle(), |_| {})?;
     other.dispatch(Some(Duration::ZERO))?;
     if has::<A>(Capability::Embed) {
         other.as_fd()?;
