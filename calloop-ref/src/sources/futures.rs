@@ -74,14 +74,20 @@ pub struct ExecutorDestroyed;
 /// What an executor and its schedulers share.
 struct Tasks<T> {
     run_queue: Arc<RunQueue>,
-    outputs: Rc<RefCell<VecDeque<T>>>,
-    unfinished: Rc<Unfinished>,
+    /// Taken from the run queue, all at once for the sake of its lock, and not polled yet: older
+    /// than what is there now.
+    taken: RefCell<VecDeque<Runnable>>,
+    futures: Rc<Futures<T>>,
     is_destroyed: Cell<bool>,
 }
 
-/// The handles of futures that have neither resolved nor been dropped.
-#[derive(Default)]
-struct Unfinished(RefCell<Slab<Option<Task<()>>>>);
+/// What the futures share with their executor.
+struct Futures<T> {
+    /// The handles of those that have neither resolved nor been dropped.
+    unfinished: RefCell<Slab<Option<Task<()>>>>,
+    /// What they resolved to, until it is delivered.
+    outputs: RefCell<VecDeque<T>>,
+}
 
 /// The tasks that are to be polled, filled by wakers on any thread.
 struct RunQueue {
@@ -110,8 +116,8 @@ pub fn executor<T>() -> crate::Result<(Executor<T>, Scheduler<T>)> {
             arrived: Condvar::new(),
             node: woken.node().clone(),
         }),
-        outputs: Rc::default(),
-        unfinished: Rc::default(),
+        taken: RefCell::default(),
+        futures: Rc::new(Futures { unfinished: RefCell::default(), outputs: RefCell::default() }),
         is_destroyed: Cell::new(false),
     });
     Ok((Executor { tasks: tasks.clone(), woken }, Scheduler { tasks }))
@@ -132,21 +138,21 @@ impl<T> Scheduler<T> {
         if self.tasks.is_destroyed.get() {
             return Err(ExecutorDestroyed);
         }
-        let place = Place::reserve(&self.tasks.unfinished);
+        let place = Place::reserve(&self.tasks.futures);
         let index = place.index;
-        let outputs = self.tasks.outputs.clone();
         let future = async move {
             // Given up when the future has resolved or is dropped, whichever way.
-            let _place = place;
+            let place = place;
             let output = future.await;
-            outputs.borrow_mut().push_back(output);
+            place.futures.outputs.borrow_mut().push_back(output);
         };
         let run_queue = self.tasks.run_queue.clone();
         let (runnable, task) = async_task::spawn_local(future, move |runnable| {
             run_queue.push(runnable);
         });
-        self.tasks.unfinished.0.borrow_mut()[index] = Some(task);
-        runnable.schedule();
+        self.tasks.futures.unfinished.borrow_mut()[index] = Some(task);
+        // As `schedule` would, which counts a reference to the task more meanwhile.
+        self.tasks.run_queue.push(runnable);
         Ok(())
     }
 }
@@ -160,45 +166,57 @@ impl<T> Clone for Scheduler<T> {
 impl<T> fmt::Debug for Tasks<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tasks")
-            .field("unfinished", &self.unfinished.0.borrow().len())
+            .field("unfinished", &self.futures.unfinished.borrow().len())
             .finish_non_exhaustive()
     }
 }
 
 /// The place of one future among the unfinished.
-struct Place {
-    unfinished: Rc<Unfinished>,
+struct Place<T> {
+    futures: Rc<Futures<T>>,
     index: usize,
 }
 
-impl Place {
-    fn reserve(unfinished: &Rc<Unfinished>) -> Self {
-        let index = unfinished.0.borrow_mut().insert(None);
-        Place { unfinished: unfinished.clone(), index }
+impl<T> Place<T> {
+    fn reserve(futures: &Rc<Futures<T>>) -> Self {
+        let index = futures.unfinished.borrow_mut().insert(None);
+        Place { futures: futures.clone(), index }
     }
 }
 
-impl Drop for Place {
+impl<T> Drop for Place<T> {
     fn drop(&mut self) {
-        let task = self.unfinished.0.borrow_mut().remove(self.index);
+        let task = self.futures.unfinished.borrow_mut().remove(self.index);
         // It ends by itself; a handle that is dropped would cancel it.
         task.into_iter().for_each(Task::detach);
+    }
+}
+
+impl<T> Tasks<T> {
+    /// The task that was scheduled or woken first of those that wait.
+    fn next(&self) -> Option<Runnable> {
+        let mut taken = self.taken.borrow_mut();
+        if taken.is_empty() {
+            // They change places, so that both keep their memory.
+            std::mem::swap(&mut self.run_queue.lock().runnables, &mut *taken);
+        }
+        taken.pop_front()
     }
 }
 
 impl RunQueue {
     fn push(&self, runnable: Runnable) {
         let mut queue = self.lock();
+        // Who pushed the first one has woken the executor, or is about to.
+        let is_first = queue.runnables.is_empty();
         queue.runnables.push_back(runnable);
         if queue.is_awaited {
             self.arrived.notify_one();
         }
         drop(queue);
-        self.node.wake();
-    }
-
-    fn pop(&self) -> Option<Runnable> {
-        self.lock().runnables.pop_front()
+        if is_first {
+            self.node.wake();
+        }
     }
 
     /// Waits for a task that another thread is about to push.
@@ -228,7 +246,7 @@ impl<T> Drop for Executor<T> {
         loop {
             // Cancelling a task pushes it, unless somebody else has done so or is about to.
             let cancelled = {
-                let mut unfinished = tasks.unfinished.0.borrow_mut();
+                let mut unfinished = tasks.futures.unfinished.borrow_mut();
                 let cancelled: Vec<_> =
                     unfinished.iter_mut().filter_map(|(_, task)| task.take()).collect();
                 if unfinished.is_empty() {
@@ -238,7 +256,7 @@ impl<T> Drop for Executor<T> {
             };
             drop(cancelled);
             // Its future is dropped with it and gives up its place.
-            drop(tasks.run_queue.pop_blocking());
+            drop(tasks.next().unwrap_or_else(|| tasks.run_queue.pop_blocking()));
         }
     }
 }
@@ -263,10 +281,10 @@ impl<T> EventSource for Executor<T> {
         }
         let tasks = &self.tasks;
         self.woken.take_turn(STEPS_PER_TURN_MAX, || {
-            let Some(runnable) = tasks.run_queue.pop() else { return ControlFlow::Break(()) };
+            let Some(runnable) = tasks.next() else { return ControlFlow::Break(()) };
             runnable.run();
             // A statement of its own: the borrow must not last while the callback runs.
-            let output = tasks.outputs.borrow_mut().pop_front();
+            let output = tasks.futures.outputs.borrow_mut().pop_front();
             if let Some(output) = output {
                 callback(output, &mut ());
             }
