@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use conformance::Suite;
+use conformance::runner::built_in;
 
 use super::{Lack, Plan, Step, downstream};
 use crate::FEATURES;
@@ -40,6 +42,7 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "adoption", what: "a loop of somebody else, by the rules", plan: adoption },
     Step { name: "budgets", what: "what calloop-ref takes, against its budgets", plan: budgets },
     Step { name: "conformance", what: "the rules, for every built-in loop", plan: conformance },
+    Step { name: "memcheck", what: "some rules for loops in C, under valgrind", plan: memcheck },
 ];
 
 /// `cargo` with these arguments, separated by spaces.
@@ -270,6 +273,31 @@ fn budgets() -> Result<Plan> {
 
 fn conformance() -> Result<Plan> {
     suite("conformance")
+}
+
+/// The loops in C that are here, each process of a rule under valgrind: the adapters hold memory that
+/// the loops give back. The rules are about what is dropped and when. sd-event is left out: its
+/// adapter reads the clock by rustix, which looks for the vDSO where valgrind has hidden it.
+fn memcheck() -> Result<Plan> {
+    const IN_C: [&str; 5] = ["libuv", "glib", "libevent", "libev", "libwayland"];
+    const RULES: [&str; 4] = ["LOOP-109", "REG-22", "SIG-110", "IDLE-06"];
+    let suites = built_in::field();
+    let here = suites.iter().filter(|suite| suite.absence().is_none()).map(Suite::name);
+    let loops: Vec<&str> = here.filter(|name| IN_C.contains(name)).collect();
+    let has_valgrind = Command::new("valgrind").arg("--version").output().is_ok();
+    if loops.is_empty() || !has_valgrind {
+        return Ok(Plan::Lacks(Lack {
+            tools: "valgrind, and a loop in C".to_owned(),
+            mend: "`apt-get install valgrind libuv1` brings them".to_owned(),
+            is_installed_by_ci: true,
+        }));
+    }
+    let mut command = Command::new("valgrind");
+    command.args(["-q", "--error-exitcode=99", "--trace-children=yes"]);
+    command.arg(std::env::current_exe().context("where is this program?")?);
+    command.args(["conformance", "--exact", "--time-scale", "20"]).args(RULES);
+    command.args(loops.iter().flat_map(|name| ["--loop", name]));
+    Ok(Plan::Run(vec![command]))
 }
 
 /// This program itself.
