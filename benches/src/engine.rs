@@ -58,7 +58,8 @@ pub struct Baseline<P>(PhantomData<P>);
 impl<P: Poller> Engine for Baseline<P> {
     fn bench<W: Workload>(workload: W) -> Option<Bench> {
         let spec = workload.spec();
-        let lacks = spec.needs.iter().any(|need| P::LACKS.contains(need));
+        let lacks = spec.needs.iter().any(|need| P::LACKS.contains(need))
+            || !raw::lacking(spec.needs).is_empty();
         let is_for_it = spec.floor == MadeOf::SystemCalls && !lacks;
         is_for_it.then(|| by_hand::<P, W>(workload, Role::Baseline))
     }
@@ -70,9 +71,10 @@ fn by_hand<P: Poller, W: Workload>(workload: W, role: Role) -> Bench {
         MadeOf::SystemCalls => baselines::subject::<P>(),
         MadeOf::Std(name) => Subject { name: name.to_string(), version: "std".to_string() },
     };
+    let lacks = raw::lacking(spec.needs);
     let events = spec.events;
     let prepare = move || workload.floor::<P>(Rc::new(Tally::expecting(events)));
-    Bench { spec, engine, role, lacks: Vec::new(), prepare: Arc::new(prepare) }
+    Bench { spec, engine, role, lacks, prepare: Arc::new(prepare) }
 }
 
 /// What there is to measure of a loop.
@@ -108,12 +110,15 @@ pub fn builtin() -> Vec<Bench> {
 }
 
 fn baselines() -> Vec<Bench> {
-    use crate::baselines::{Edge, Epoll, Poll, Pwait2};
+    #[cfg(target_os = "linux")]
+    use crate::baselines::{Edge, Epoll, Pwait2};
 
     let benches = [
+        #[cfg(target_os = "linux")]
         workloads::all::<Baseline<Epoll<Edge>>>(),
+        #[cfg(target_os = "linux")]
         workloads::all::<Baseline<Epoll<Pwait2>>>(),
-        workloads::all::<Baseline<Poll>>(),
+        workloads::all::<Baseline<baselines::Poll>>(),
     ];
     benches.into_iter().flatten().collect()
 }
@@ -156,6 +161,13 @@ impl Bench {
 
     /// What it takes to have the benchmark run, if anything.
     pub(crate) fn missing_capability(&self) -> Option<Missing> {
+        if self.spec.sees_sleep && !raw::SEES_SLEEP {
+            return Some(Missing {
+                what: self.to_string(),
+                why: "the system does not tell whether another thread sleeps".to_string(),
+                mend: "Linux".to_string(),
+            });
+        }
         missing_capabilities(self.to_string(), &self.lacks)
     }
 

@@ -43,6 +43,7 @@ pub mod latency;
 pub mod meters;
 mod outcome;
 pub mod paired;
+#[cfg_attr(not(target_os = "linux"), path = "processors/unknown.rs")]
 mod processors;
 mod profile;
 mod quick;

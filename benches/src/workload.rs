@@ -40,6 +40,8 @@ pub struct Spec {
     /// Whether the system calls of the thread that does the operation alone are counted. What the
     /// others do may differ from run to run.
     pub is_one_sided: bool,
+    /// Whether it rests on seeing that another thread sleeps.
+    pub sees_sleep: bool,
 }
 
 /// What a floor is made of.

@@ -3,7 +3,10 @@
 //! A workload's floor is written once, over [`Poller`]. On [`Kernel`] it is what every other engine
 //! is divided by; the other pollers show what a loop may gain or lose by its choice of one.
 
+#[cfg(target_os = "linux")]
 mod epoll;
+#[cfg(not(target_os = "linux"))]
+mod kqueue;
 mod poll;
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -12,12 +15,20 @@ use std::time::Duration;
 use conformance::adapter::{Capability, Failure, Mode};
 use reports::record::Subject;
 
+#[cfg(target_os = "linux")]
 pub use self::epoll::{Edge, Epoll, Level, Pwait2, Way};
+#[cfg(not(target_os = "linux"))]
+pub use self::kqueue::Kqueue;
 pub use self::poll::Poll;
 use crate::raw;
 
 /// What the floors are made of.
+#[cfg(target_os = "linux")]
 pub type Kernel = Epoll<Level>;
+
+/// What the floors are made of.
+#[cfg(not(target_os = "linux"))]
+pub type Kernel = Kqueue;
 
 /// As many events a wait as calloop and calloop-ref ask for.
 const EVENTS_PER_WAIT_MAX: usize = 1024;

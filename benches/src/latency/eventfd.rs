@@ -1,6 +1,6 @@
 //! An eventfd written by another thread: what the kernel and the loop take to tell of a descriptor.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ impl Scenario for Eventfd {
             Mode::Level,
             move |_, fd, _| {
                 // Where nothing can be read, the loop tells of an event that there is not.
-                watch.saw(take(fd).unwrap_or(0));
+                watch.saw(raw::take(fd).unwrap_or(0));
                 Next::Continue
             },
         )?;
@@ -70,15 +70,8 @@ pub(super) fn receive(
     stage.sent_by(move |_| write());
     while !stage.is_over() {
         for _ in poller.wait()? {
-            watch.saw(take(eventfd)?);
+            watch.saw(raw::take(eventfd)?);
         }
     }
     Ok(())
-}
-
-/// `read` of an eventfd: how often it was written since the last one.
-pub(super) fn take(eventfd: impl AsFd) -> Result<u64, Failure> {
-    let mut count = [0; 8];
-    rustix::io::read(eventfd, &mut count)?;
-    Ok(u64::from_ne_bytes(count))
 }

@@ -14,6 +14,7 @@ use super::stage::Stage;
 use super::timer::Timer;
 use super::wake::Wake;
 use crate::engine::{Floor, Loop, OfLoop, of_every_loop};
+use crate::raw;
 use crate::select::{Unknown, pick};
 
 /// What a scenario does, in words and numbers.
@@ -127,7 +128,8 @@ impl Engine for Floor {
         let spec = scenario.spec();
         let engine = spec.floor.clone();
         let run = move |stage: &Stage| scenario.floor(stage);
-        Probe { spec, engine, is_floor: true, lacks: Vec::new(), run: Arc::new(run) }
+        let lacks = raw::lacking(spec.needs);
+        Probe { spec, engine, is_floor: true, lacks, run: Arc::new(run) }
     }
 }
 

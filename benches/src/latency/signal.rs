@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use conformance::adapter::{Adapter, Capability, Failure};
 use nix::sys::signal::{SigSet, Signal as Number};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
-use rustix::thread::gettid;
 
 use super::{Scenario, Sends, Spec, Stage};
 use crate::baselines::{Kernel, Poller, subject};
@@ -40,7 +38,7 @@ impl Scenario for Signal {
             // Another signal is none of ours.
             watch.saw(u64::from(event.signal == SIGNAL as i32));
         })?;
-        let thread = gettid();
+        let thread = raw::this_thread();
         stage.sent_by(move |_| raw::signal_thread(thread, SIGNAL as i32));
         while !stage.is_over() {
             event_loop.dispatch(None)?;
@@ -53,12 +51,11 @@ impl Scenario for Signal {
         let mut mask = SigSet::empty();
         mask.add(SIGNAL);
         mask.thread_block().map_err(io::Error::from)?;
-        let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
-            .map_err(io::Error::from)?;
+        let signals = raw::signalfd(&mask)?;
         let mut poller = Kernel::new()?;
         poller.add(signals.as_fd(), 0)?;
         let watch = stage.watch();
-        let thread = gettid();
+        let thread = raw::this_thread();
         stage.sent_by(move |_| raw::signal_thread(thread, SIGNAL as i32));
         while !stage.is_over() {
             for _ in poller.wait()? {

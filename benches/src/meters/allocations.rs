@@ -109,7 +109,7 @@ impl Reading {
 
 /// How many descriptors are open; zero where the system does not tell.
 fn descriptors() -> i64 {
-    std::fs::read_dir("/proc/self/fd").map_or(0, |entries| entries.count() as i64)
+    std::fs::read_dir("/dev/fd").map_or(0, |entries| entries.count() as i64)
 }
 
 /// What was allocated, and opened.

@@ -9,13 +9,14 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::str::FromStr;
 use std::time::Duration;
 
-use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+use rustix::process::getppid;
 
 use super::allocations::{Allocated, Reading};
 use super::{Program, Trouble};
 use crate::burden::Burden;
 use crate::engine::Bench;
 use crate::paired::{self, Turn};
+use crate::raw;
 use crate::tally::Fault;
 use crate::workload::Part;
 
@@ -158,6 +159,7 @@ fn perform(benches: &[Bench], job: &Job) -> Result<(), String> {
     let mut allocated = Allocated::default();
     let mut measure = |part: Part<'_>| {
         let reading = Reading::begin();
+        // Between two of these the meter of system calls counts.
         let _mark = getppid();
         let outcome = counted(part);
         let _mark = getppid();
@@ -193,7 +195,7 @@ pub(crate) fn find<'b>(
 /// Waits until the meter is attached.
 pub(crate) fn begin(limit: Duration) -> io::Result<()> {
     // Dies with the meter.
-    set_parent_process_death_signal(Some(Signal::KILL))?;
+    raw::die_with_parent()?;
     io::stdout().write_all(READY)?;
     io::stdout().flush()?;
     io::stdin().read_to_end(&mut Vec::new())?;
@@ -201,9 +203,6 @@ pub(crate) fn begin(limit: Duration) -> io::Result<()> {
     nix::unistd::alarm::set(limit.as_secs().try_into().unwrap_or(u32::MAX));
     Ok(())
 }
-
-/// The system call that the process makes right before and after what counts, and nowhere else.
-pub(super) const MARK: &str = "getppid";
 
 /// What the process says before it waits.
 const READY: &[u8] = b"ready\n";

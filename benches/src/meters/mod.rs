@@ -2,8 +2,13 @@
 //! took. Each looks at a process of its own that does one benchmark.
 
 mod allocations;
+mod calls;
 pub(crate) mod child;
 mod instructions;
+#[cfg(target_os = "linux")]
+mod system_calls;
+#[cfg(not(target_os = "linux"))]
+#[path = "no_system_calls.rs"]
 mod system_calls;
 
 use std::fmt;
@@ -20,9 +25,9 @@ use reports::record::{Measurement, Missing, Part};
 
 use self::allocations::Allocated;
 pub use self::allocations::CountingAllocator;
+use self::calls::{Calls, Counts};
 use self::child::Job;
 pub use self::child::serve;
-use self::system_calls::{Calls, Counts};
 use crate::burden::Burden;
 use crate::engine::Bench;
 use crate::outcome::{Faulty, Obstacle, Outcome, Progress};
@@ -297,8 +302,8 @@ const SLOWER: u32 = 5;
 /// Why the process of a benchmark told nothing.
 #[derive(Debug)]
 pub(crate) enum Trouble {
-    /// The system does not let this process trace another.
-    NotPermitted(Errno),
+    /// The system does not let this process look at another.
+    NotHere(Missing),
     /// There is no valgrind.
     NoValgrind,
     /// The process could not be started or watched.
@@ -323,15 +328,7 @@ impl From<Errno> for Trouble {
 
 pub(crate) fn obstacle(bench: &Bench, program: &Program, trouble: Trouble) -> Obstacle {
     let failure = match trouble {
-        Trouble::NotPermitted(error) => {
-            return Obstacle::NotHere(Missing {
-                what: Meter::SystemCalls.to_string(),
-                why: format!("this process may not trace another: {error}"),
-                mend: "the capability SYS_PTRACE, in a container `--cap-add SYS_PTRACE`, or \
-                       `sysctl kernel.yama.ptrace_scope=1`; and no debugger around this process"
-                    .to_string(),
-            });
-        }
+        Trouble::NotHere(missing) => return Obstacle::NotHere(missing),
         Trouble::NoValgrind => {
             return Obstacle::NotHere(Missing {
                 what: Meter::Instructions.to_string(),
@@ -351,7 +348,7 @@ fn failure(trouble: Trouble) -> Failure {
         Trouble::Killed(signal) => Failure::Other(format!("signal {signal} killed its process")),
         Trouble::Io(error) => Failure::Io(error),
         Trouble::Failed(text) => Failure::Other(text),
-        Trouble::NotPermitted(error) => Failure::Other(error.to_string()),
+        Trouble::NotHere(missing) => Failure::Other(missing.why),
         Trouble::NoValgrind => Failure::Other("there is no valgrind".to_string()),
     }
 }

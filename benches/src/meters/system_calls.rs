@@ -2,7 +2,6 @@
 
 #![allow(unsafe_code, reason = "what ptrace tells of a system call is a union")]
 
-use std::collections::BTreeMap;
 use std::process::{Child, Command};
 use std::thread;
 
@@ -11,22 +10,15 @@ use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
+use reports::record::Missing;
 use syscalls::Sysno;
 
-use super::Trouble;
-use super::child::{self, MARK};
+use super::calls::Counts;
+use super::child;
+use super::{Meter, Trouble};
 
-/// How often each system call was made, by name.
-pub(super) type Calls = BTreeMap<String, u64>;
-
-/// The system calls of a process.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts {
-    /// Of its first thread.
-    pub(super) first_thread: Calls,
-    /// Of its other threads and of its children.
-    pub(super) others: Calls,
-}
+/// The system call that the process makes right before and after what counts, and nowhere else.
+const MARK: &str = "getppid";
 
 /// Counts what a process does between its [marks](MARK).
 ///
@@ -64,7 +56,13 @@ fn attach(child: &mut Child) -> Result<Pid, Trouble> {
         | Options::PTRACE_O_EXITKILL;
     match ptrace::seize(pid, options) {
         Err(error @ (Errno::EPERM | Errno::ENOSYS | Errno::EIO)) => {
-            return Err(Trouble::NotPermitted(error));
+            return Err(Trouble::NotHere(Missing {
+                what: Meter::SystemCalls.to_string(),
+                why: format!("this process may not trace another: {error}"),
+                mend: "the capability SYS_PTRACE, in a container `--cap-add SYS_PTRACE`, or \
+                       `sysctl kernel.yama.ptrace_scope=1`; and no debugger around this process"
+                    .to_string(),
+            }));
         }
         seized => seized?,
     }

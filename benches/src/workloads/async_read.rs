@@ -5,10 +5,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use conformance::adapter::{Adapter, AsyncFd as _, Capability, Failure, Spawn as _};
-use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::drain;
 use crate::baselines::Poller;
+use crate::raw;
 use crate::tally::Tally;
 use crate::workload::{Run, Spec, Workload};
 
@@ -32,7 +32,7 @@ impl Workload for AsyncRead {
     fn on<A: Adapter>(self, tally: Rc<Tally>) -> Result<Run, Failure> {
         let mut event_loop = A::new()?;
         let handle = event_loop.handle();
-        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (reader, writer) = raw::pipe()?;
         // Between the futures, of which each takes it.
         let adapted = Rc::new(RefCell::new(Some(A::adapt_io(&handle, reader)?)));
         let seen = tally.clone();
@@ -58,7 +58,7 @@ impl Workload for AsyncRead {
 
     fn floor<P: Poller>(self, tally: Rc<Tally>) -> Result<Run, Failure> {
         let mut poller = P::new()?;
-        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (reader, writer) = raw::pipe()?;
         poller.add(&reader, 0)?;
         Ok(Run::new(tally.clone(), move || {
             rustix::io::write(&writer, &[0])?;

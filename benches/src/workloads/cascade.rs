@@ -4,10 +4,10 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 use conformance::adapter::{Adapter, Capability, Failure, Interest, Mode, Next};
-use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::{WRONG, drain};
 use crate::baselines::Poller;
+use crate::raw;
 use crate::tally::Tally;
 use crate::workload::{Run, Spec, Workload};
 
@@ -25,8 +25,7 @@ type Pipes = (Vec<OwnedFd>, Vec<OwnedFd>);
 impl Cascade {
     fn pipes(self) -> Result<Pipes, Failure> {
         // A read of what is not there is a mistake, and no reason to wait.
-        let flags = PipeFlags::CLOEXEC | PipeFlags::NONBLOCK;
-        let pipes: Result<Vec<_>, _> = (0..self.pipes).map(|_| pipe_with(flags)).collect();
+        let pipes: Result<Vec<_>, _> = (0..self.pipes).map(|_| raw::nonblocking_pipe()).collect();
         Ok(pipes?.into_iter().unzip())
     }
 

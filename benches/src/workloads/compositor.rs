@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use conformance::adapter::{
     Adapter, Capability, ChannelEvent, Failure, Interest, Mode, Next, Sender as _, TimerNext,
 };
-use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::{WRONG, drain};
 use crate::baselines::Poller;
+use crate::raw;
 use crate::tally::Tally;
 use crate::workload::{Repeats, Run, Spec, Workload};
 
@@ -33,7 +33,7 @@ pub(super) struct Compositor;
 
 /// What carries the input; a read of what is not there is a mistake, and no reason to wait.
 fn input() -> Result<(OwnedFd, OwnedFd), Failure> {
-    Ok(pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?)
+    raw::nonblocking_pipe()
 }
 
 impl Workload for Compositor {

@@ -1,7 +1,5 @@
 //! A second thread with a loop of its own, on another processor.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -9,10 +7,10 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use conformance::adapter::Failure;
-use rustix::thread::gettid;
 
 use super::PATIENCE;
 use crate::processors::{self, Pin};
+use crate::raw;
 use crate::tally::Tally;
 
 /// What has the partner called.
@@ -32,7 +30,7 @@ pub(super) struct Partner {
     served: Arc<Served>,
     thread: Option<JoinHandle<()>>,
     /// What the kernel tells of the thread.
-    stat: File,
+    state: raw::State,
     /// Keeps this thread off the other's processor.
     _pin: Pin,
 }
@@ -49,26 +47,20 @@ impl Partner {
         let elsewhere = pin.elsewhere();
         let thread = thread::spawn(move || {
             elsewhere.iter().for_each(processors::stay_on);
-            let introduce = |wake| drop(sender.send(Ok((gettid(), wake))));
+            let introduce = |wake| drop(sender.send(Ok((raw::this_thread(), wake))));
             if let Err(failure) = serve(partner, &introduce) {
                 // Later than at the start nobody listens, and the missing answer tells.
                 drop(sender.send(Err(failure)));
             }
         });
         let (id, ping) = receiver.recv().expect("the thread introduces itself or fails")?;
-        let stat = File::open(format!("/proc/self/task/{}/stat", id.as_raw_nonzero()))?;
-        Ok(Partner { ping, served, thread: Some(thread), stat, _pin: pin })
+        let state = raw::State::of(id)?;
+        Ok(Partner { ping, served, thread: Some(thread), state, _pin: pin })
     }
 
     /// Waits until the thread sleeps.
     pub(super) fn await_sleep(&self) -> Result<(), Failure> {
-        let mut text = [0; 256];
-        await_until("the other thread did not fall asleep", || {
-            let length = self.stat.read_at(&mut text, 0)?;
-            // The state stands behind the name, which is in brackets and may contain some.
-            let name_ends = text[..length].iter().rposition(|byte| *byte == b')');
-            Ok(name_ends.is_some_and(|at| text.get(at + 2) == Some(&b'S')))
-        })
+        await_until("the other thread did not fall asleep", || self.state.is_asleep())
     }
 
     /// Waits until a ping has come there.

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use conformance::adapter::{Adapter, Capability, Failure};
 use nix::sys::signal::{SigSet, Signal as Number};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::baselines::Poller;
-use crate::raw;
+use crate::raw::{self, SignalFd};
 use crate::tally::Tally;
 use crate::workload::{Run, Spec, Workload};
 
@@ -47,7 +46,7 @@ impl Workload for Signal {
 
     fn floor<P: Poller>(self, tally: Rc<Tally>) -> Result<Run, Failure> {
         let mask = Blocked::new()?;
-        let signals = signalfd(&mask)?;
+        let signals = mask.signalfd()?;
         let mut poller = P::new()?;
         poller.add(signals.as_fd(), 0)?;
         Ok(Run::new(tally.clone(), move || {
@@ -63,18 +62,17 @@ impl Workload for Signal {
 /// The signal is blocked in this thread as long as this exists.
 pub(super) struct Blocked(SigSet);
 
-/// What can be read as long as the signal is blocked.
-pub(super) fn signalfd(mask: &Blocked) -> Result<SignalFd, Failure> {
-    let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
-    Ok(SignalFd::with_flags(&mask.0, flags).map_err(std::io::Error::from)?)
-}
-
 impl Blocked {
     pub(super) fn new() -> Result<Self, Failure> {
         let mut signals = SigSet::empty();
         signals.add(SIGNAL);
         signals.thread_block().map_err(std::io::Error::from)?;
         Ok(Blocked(signals))
+    }
+
+    /// What can be read as long as the signal is blocked.
+    pub(super) fn signalfd(&self) -> Result<SignalFd, Failure> {
+        raw::signalfd(&self.0)
     }
 }
 

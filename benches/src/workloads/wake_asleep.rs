@@ -41,6 +41,7 @@ impl Workload for WakeAsleep {
             needs: &[Capability::Ping],
             repeats: Repeats::ButForInstructions,
             uncounted: WAITING.to_vec(),
+            sees_sleep: true,
             ..Spec::default()
         }
     }

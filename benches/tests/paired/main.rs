@@ -3,6 +3,7 @@
 
 #[path = "../it/broken.rs"]
 mod broken;
+#[cfg(target_os = "linux")]
 mod floor;
 mod quick;
 
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Trial::test("the_same_twice_is_within_the_noise_12_times_of_12", the_same_twice),
         Trial::test("three_hundredths_more_work_are_seen_and_as_many_less", three_hundredths),
         Trial::test("two_programs_are_told_apart", two_programs),
+        #[cfg(target_os = "linux")]
         Trial::test("the_floor_is_a_hand_written_loop_within_3_percent", floor::is_hand_written),
     ];
     trials.extend(quick::trials());
@@ -51,7 +53,15 @@ fn main() -> ExitCode {
 /// What the processes of this program can be asked for.
 fn every_bench() -> Vec<Bench> {
     let own = [spin(2_000), spin(2_060)];
-    [builtin(), own.into(), floor::by_hand(), quick::own()].concat()
+    [builtin(), own.into(), by_hand(), quick::own()].concat()
+}
+
+/// The floor of epoll(7) once more.
+fn by_hand() -> Vec<Bench> {
+    #[cfg(target_os = "linux")]
+    return floor::by_hand();
+    #[cfg(not(target_os = "linux"))]
+    return Vec::new();
 }
 
 /// Work of a known length.

@@ -11,14 +11,13 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use conformance::adapter::Failure;
-use nix::sys::signalfd::SignalFd;
 
 use super::{FAR, Kind, SourceLife, refused};
 use crate::baselines::Poller;
-use crate::raw;
+use crate::raw::{self, SignalFd};
 use crate::tally::Tally;
 use crate::workload::Run;
-use crate::workloads::signal::{Blocked, SIGNAL, signalfd};
+use crate::workloads::signal::{Blocked, SIGNAL};
 
 impl SourceLife {
     /// How each is made, all are called and each is removed.
@@ -84,7 +83,7 @@ fn signals<P: Poller>(life: SourceLife, tally: Rc<Tally>) -> Result<Run, Failure
     let seen = tally.clone();
     let create = move |number| {
         let mask = Blocked::new()?;
-        let signals = signalfd(&mask)?;
+        let signals = mask.signalfd()?;
         adding.borrow_mut().add(signals.as_fd(), number)?;
         Ok((signals, mask))
     };

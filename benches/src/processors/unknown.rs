@@ -1,0 +1,23 @@
+//! Where threads cannot be told where to run, the scheduler decides.
+
+/// Keeps nothing where it is.
+#[derive(Debug)]
+pub(crate) struct Pin(());
+
+/// Processors, of which none is known.
+#[derive(Clone, Debug)]
+pub(crate) enum Processors {}
+
+impl Pin {
+    pub(crate) fn here() -> Self {
+        Pin(())
+    }
+
+    pub(crate) fn elsewhere(&self) -> Option<Processors> {
+        None
+    }
+}
+
+pub(crate) fn stay_on(processors: &Processors) {
+    match *processors {}
+}
