@@ -26,7 +26,6 @@ use std::time::{Duration, Instant};
 
 use libc::{EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, signalfd_siginfo};
 use reports::record::Missing;
-use rustix::time::{ClockId, clock_gettime};
 
 use super::pointers::{Handle, Pointers};
 use super::{Foreign, library, resume};
@@ -164,7 +163,9 @@ fn moment() -> (Instant, Duration) {
     static MOMENT: OnceLock<(Instant, Duration)> = OnceLock::new();
     let read = |_| {
         let instant = Instant::now();
-        let clock = clock_gettime(ClockId::Monotonic);
+        let mut clock = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: it writes to what it is given. Where there is an `Instant`, there is this clock.
+        unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut clock) };
         let clock = Duration::new(clock.tv_sec.unsigned_abs(), clock.tv_nsec as u32);
         (instant.elapsed(), (instant, clock))
     };
