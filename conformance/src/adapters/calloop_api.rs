@@ -196,12 +196,14 @@ impl Adapter for Calloop {
         super::capabilities()
     }
 
+    #[inline]
     fn new() -> Result<Self, Failure> {
         let event_loop = EventLoop::try_new()?;
         let context = Context { handle: event_loop.handle() };
         Ok(Calloop { event_loop, context })
     }
 
+    #[inline]
     fn handle(&self) -> Handle {
         self.event_loop.handle()
     }
@@ -245,6 +247,7 @@ impl Adapter for Calloop {
         Ok(Source { token, kind: Kind::Timer(dispatcher) })
     }
 
+    #[inline]
     fn remove(handle: &Handle, source: Source) {
         handle.remove(source.token);
     }
@@ -262,20 +265,24 @@ impl Adapter for Calloop {
         Ok(Source { token, kind: Kind::Timer(dispatcher) })
     }
 
+    #[inline]
     fn reset_timer(handle: &Handle, source: &Source, delay: Duration) -> Result<(), Failure> {
         let Kind::Timer(dispatcher) = &source.kind else { return Err(Failure::Unsupported) };
         dispatcher.as_source_mut().set_duration(delay);
         Ok(handle.update(&source.token)?)
     }
 
+    #[inline]
     fn disable(handle: &Handle, source: &Source) -> Result<(), Failure> {
         Ok(handle.disable(&source.token)?)
     }
 
+    #[inline]
     fn enable(handle: &Handle, source: &Source) -> Result<(), Failure> {
         Ok(handle.enable(&source.token)?)
     }
 
+    #[inline]
     fn update_fd(
         handle: &Handle,
         source: &Source,
@@ -389,6 +396,7 @@ impl Adapter for Calloop {
 }
 
 impl Ping for ping::Ping {
+    #[inline]
     fn ping(&self) {
         ping::Ping::ping(self);
     }
@@ -418,6 +426,7 @@ impl<T: Send + 'static> Sender<T> for SyncSender<T> {
 }
 
 impl CancelIdle for Idle<'static> {
+    #[inline]
     fn cancel(self) {
         Idle::cancel(self);
     }
@@ -428,6 +437,7 @@ impl Stop for LoopSignal {
         LoopSignal::stop(self);
     }
 
+    #[inline]
     fn wakeup(&self) {
         LoopSignal::wakeup(self);
     }

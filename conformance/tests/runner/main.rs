@@ -2,7 +2,6 @@
 //! holds misbehaving loops to rules.
 
 mod broken;
-mod declarations;
 mod expectations;
 mod interruption;
 mod misbehaving;
@@ -39,7 +38,6 @@ fn main() -> ExitCode {
             missing_loops_are_named;
         protocol: nextest_lists_and_runs_a_rule, a_name_of_nothing_is_no_mistake_for_cargo,
             junit_knows_every_rule, colours_only_where_they_are_wanted;
-        declarations: a_wrong_declaration_is_caught_on_every_loop;
         expectations: known_deviations_are_expected, occasional_deviations_may_pass, surprises_fail, wrong_files_are_refused,
             an_update_keeps_what_people_wrote;
         nonsense: usage_is_refused, a_pipe_is_written_to_and_not_replaced,

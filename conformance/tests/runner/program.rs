@@ -12,7 +12,7 @@ use conformance::runner::{self, Options, Suite, built_in};
 use nix::sys::signal::SigSet;
 use reports::record::{Conformance, Outcome, Record};
 
-use crate::{broken, declarations, misbehaving};
+use crate::{broken, misbehaving};
 
 /// Which program this one is to be; without it, it is the test.
 const PROGRAM: &str = "CONFORMANCE_TEST_PROGRAM";
@@ -51,12 +51,6 @@ pub(crate) fn main() -> Option<ExitCode> {
             let options = Arguments::parse().options;
             runner::execute(&built_in::all(), &options, "cargo suite conformance")
         }),
-        "overstated" => {
-            let suites = declarations::overstated();
-            runner::serve(&suites).unwrap_or_else(|| {
-                runner::execute(&suites, &Arguments::parse().options, "cargo suite conformance")
-            })
-        }
         "broken" => broken::main(),
         other => panic!("no program is called {other}"),
     })
