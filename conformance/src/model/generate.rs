@@ -60,13 +60,20 @@ fn kinds(random: &mut Random, capabilities: Capabilities) -> Vec<Kind> {
     (0..random.between(4, 16)).map(|_| kind(random, capabilities, Some(theme))).collect()
 }
 
+/// How often something at random may turn out to be nothing that the loop has.
+const TRIES_MAX: usize = 100_000;
+
 /// A kind of source that the loop has, and of a theme, if there is one.
+///
+/// # Panics
+///
+/// If the loop has none.
 fn kind(
     random: &mut Random,
     capabilities: Capabilities,
     theme: Option<Discriminant<Kind>>,
 ) -> Kind {
-    loop {
+    for _ in 0..TRIES_MAX {
         let kind = match random.between(0, 14) {
             0 if random.chance(40) => Kind::Pipe(mode(random)),
             0..=3 => Kind::Fd(interest(random), mode(random)),
@@ -84,6 +91,7 @@ fn kind(
             return kind;
         }
     }
+    panic!("the loop has no kind of source that a program could insert")
 }
 
 fn interest(random: &mut Random) -> Interest {

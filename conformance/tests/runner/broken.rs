@@ -36,7 +36,7 @@ impl<const HANGS: bool> Adapter for Broken<HANGS> {
     }
 
     fn capabilities() -> Capabilities {
-        Capabilities::of(&[Capability::OneWaitADispatch])
+        Capabilities::of(&[Capability::OneWaitADispatch, Capability::Timers])
     }
 
     fn new() -> Result<Self, Failure> {

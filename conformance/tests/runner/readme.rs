@@ -20,6 +20,7 @@ pub(crate) fn commands_work() {
             "-p conformance --test calloop_ref" => ("calloop-ref", Some("--list")),
             "-p conformance --test calloop_0_14" => ("calloop-0.14", Some("--list")),
             "-p conformance --test calloop_0_13" => ("calloop-0.13", Some("--list")),
+            "-p conformance --test field" => ("built-in", Some("--list")),
             // The step `adoption` of CI runs it as it stands there.
             "--test conformance" if arguments.is_empty() => continue,
             "--test conformance" => ("one", Some("GOOD-01")),
