@@ -1,18 +1,19 @@
 //! epoll: Linux and Android.
 
+mod wait;
+
 use std::io;
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use rustix::io::Errno;
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime,
 };
 
+use self::wait::{Patience, epoll_pwait2, epoll_wait};
 use super::EVENTS_PER_WAIT_MAX;
 use crate::interest::{Interest, Mode, Readiness};
 use crate::token::KernelKey;
@@ -59,24 +60,25 @@ impl Backend {
         // A time too long for the kernel to express is as good as none.
         match timeout.and_then(timespec) {
             Some(limit) if limit != NO_TIME => self.wait_precisely(events, &limit)?,
-            Some(limit) => self.wait_plainly(events, Some(&limit))?,
-            None => self.wait_plainly(events, None)?,
+            Some(_) => self.wait_plainly(events, Patience::None)?,
+            None => self.wait_plainly(events, Patience::Endless)?,
         }
         Ok(())
     }
 
-    /// epoll_pwait(2), which counts milliseconds: right for no time and for no limit.
+    /// epoll_wait(2), which counts milliseconds: right for no time and for no limit.
     #[inline]
-    fn wait_plainly(
-        &self,
-        events: &mut Events,
-        limit: Option<&Timespec>,
-    ) -> rustix::io::Result<()> {
-        epoll::wait(&self.epoll, spare_capacity(&mut events.list), limit).map(drop)
+    fn wait_plainly(&self, events: &mut Events, patience: Patience) -> rustix::io::Result<()> {
+        let count = epoll_wait(&self.epoll, events.list.spare_capacity_mut(), patience)?;
+        // SAFETY: the kernel filled the first `count` entries of the spare capacity, and the list
+        // was empty.
+        unsafe { events.list.set_len(count) };
+        Ok(())
     }
 
     /// epoll_pwait2(2), which counts nanoseconds (Linux 5.11); where it is missing, ppoll(2) on
     /// the epoll descriptor, which does too, at the cost of a second call.
+    #[inline]
     fn wait_precisely(&self, events: &mut Events, limit: &Timespec) -> rustix::io::Result<()> {
         static MISSING: AtomicBool = AtomicBool::new(cfg!(calloop_ref_no_epoll_pwait2));
 
@@ -86,15 +88,14 @@ impl Backend {
                 Err(Errno::NOSYS | Errno::PERM) => MISSING.store(true, Ordering::Relaxed),
                 Err(error) => return Err(error),
                 Ok(count) => {
-                    // SAFETY: the kernel filled the first `count` entries of the spare capacity,
-                    // and the list was empty.
+                    // SAFETY: as in `wait_plainly`.
                     unsafe { events.list.set_len(count) };
                     return Ok(());
                 }
             }
         }
         poll(&mut [PollFd::new(&self.epoll, PollFlags::IN)], Some(limit))?;
-        self.wait_plainly(events, Some(&NO_TIME))
+        self.wait_plainly(events, Patience::None)
     }
 }
 
@@ -109,38 +110,6 @@ const NO_TIME: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 fn timespec(duration: Duration) -> Option<Timespec> {
     let tv_sec = i64::try_from(duration.as_secs()).ok()?;
     Some(Timespec { tv_sec, tv_nsec: duration.subsec_nanos().into() })
-}
-
-/// `epoll_pwait2(epoll, buffer, limit, no signal mask)`; returns how many entries were filled.
-fn epoll_pwait2(
-    epoll: &OwnedFd,
-    buffer: &mut [MaybeUninit<epoll::Event>],
-    limit: &Timespec,
-) -> rustix::io::Result<usize> {
-    /// What the call takes on every architecture, whatever the C library's time_t.
-    #[repr(C)]
-    struct KernelTimespec {
-        sec: i64,
-        nsec: i64,
-    }
-    let limit = KernelTimespec { sec: limit.tv_sec, nsec: limit.tv_nsec };
-    // SAFETY: `buffer` is writable for its length in entries of `epoll_event`, whose layout
-    // rustix' `Event` has; `limit` outlives the call; no mask is passed, so its size is not read.
-    let count = unsafe {
-        libc::syscall(
-            libc::SYS_epoll_pwait2,
-            epoll.as_raw_fd(),
-            buffer.as_mut_ptr(),
-            buffer.len() as libc::c_int,
-            &raw const limit,
-            std::ptr::null::<libc::sigset_t>(),
-            0usize,
-        )
-    };
-    match usize::try_from(count) {
-        Ok(count) => Ok(count),
-        Err(_) => Err(Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO)),
-    }
 }
 
 fn event_data(key: KernelKey) -> epoll::EventData {
