@@ -99,6 +99,11 @@ impl<'t, A: Adapter> Fixture<'t, A> {
     ///
     /// If it does not within [`PATIENCE`]; and what the loop answers.
     pub fn dispatch_until(&mut self, what: &str, mut holds: impl FnMut(&Trace) -> bool) -> Check {
+        self.dispatch_until_dyn(what, &mut holds)
+    }
+
+    /// Compiled once, and not for every condition.
+    fn dispatch_until_dyn(&mut self, what: &str, holds: &mut dyn FnMut(&Trace) -> bool) -> Check {
         let limit = self.trial.limit(PATIENCE);
         let start = Instant::now();
         while !holds(&self.trial.trace) {

@@ -28,6 +28,7 @@
 pub mod adapter;
 pub mod adapters;
 mod capability;
+mod erased;
 pub mod fixture;
 pub mod model;
 pub mod profile;

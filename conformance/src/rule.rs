@@ -188,6 +188,15 @@ impl Case {
         Case { rule, is_generic: false, test: Box::new(test) }
     }
 
+    /// The same test, with something done before it.
+    pub(crate) fn after(self, before: fn()) -> Self {
+        let test = move |trial: &Trial| {
+            before();
+            (self.test)(trial)
+        };
+        Case { test: Box::new(test), ..self }
+    }
+
     /// Runs the test here and now. A panic is the caller's.
     pub fn run(&self, trial: &Trial) -> Check {
         (self.test)(trial)

@@ -27,10 +27,3 @@ include!(concat!(env!("OUT_DIR"), "/loop/lib.rs"));
 pub fn suite() -> conformance::Suite {
     conformance::Suite::of::<subject::Faulty>().with_cases(profile::cases())
 }
-
-/// Those rules.
-pub fn cases() -> Vec<rule::Case> {
-    let mut cases = conformance::rules::cases::<subject::Faulty>();
-    cases.extend(profile::cases());
-    cases
-}

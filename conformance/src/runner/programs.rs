@@ -10,6 +10,7 @@ use super::child::{Entry, Job};
 use super::process::{self, Ended, Status};
 use super::{Error, Suite, watchdog};
 use crate::adapter::Adapter;
+use crate::erased::{self, Erased};
 use crate::model::{self, Counterexample, Limits, Program, Stats};
 use crate::rule::{Check, Deviation, Settings};
 
@@ -43,7 +44,11 @@ type CheckPrograms = fn(&Programs, &mut dyn FnMut(u64)) -> Result<Stats, Box<Cou
 
 impl Modelled {
     pub(super) fn of<A: Adapter>() -> Self {
-        Modelled { check: check::<A>, in_rust: Counterexample::in_rust::<A> }
+        let check: CheckPrograms = |programs, begins| {
+            erased::choose::<A>();
+            check(programs, begins)
+        };
+        Modelled { check, in_rust: Counterexample::in_rust::<A> }
     }
 
     /// Inside of the process: performs programs, and prints the counterexample.
@@ -57,17 +62,17 @@ impl Modelled {
     }
 }
 
-fn check<A: Adapter>(
-    programs: &Programs,
-    begins: &mut dyn FnMut(u64),
-) -> Result<Stats, Box<Counterexample>> {
+fn check(programs: &Programs, begins: &mut dyn FnMut(u64)) -> Result<Stats, Box<Counterexample>> {
     match programs {
         Programs::Seeds(seed, count) => {
-            model::check_observed::<A>(*seed, *count, Limits::default(), |seed, _| begins(seed))
+            model::check_observed::<Erased>(*seed, *count, Limits::default(), |seed, _| {
+                begins(seed)
+            })
         }
         Programs::Only(program) => {
             begins(0);
-            model::replay::<A>(program).map_or(Ok(Stats::default()), |found| Err(Box::new(found)))
+            model::replay::<Erased>(program)
+                .map_or(Ok(Stats::default()), |found| Err(Box::new(found)))
         }
     }
 }

@@ -7,7 +7,7 @@ use reports::record::{Missing, Subject};
 use super::programs::Modelled;
 use crate::adapter::{Adapter, Capabilities, Capability};
 use crate::rule::Case;
-use crate::spec;
+use crate::{erased, spec};
 
 /// A loop, the rules that it is held to, and its expectation file. The loop's type is forgotten, so
 /// that one program can hold several loops to the rules.
@@ -34,7 +34,7 @@ pub(super) struct ExpectationFile {
 impl Suite {
     /// A loop and the rules that hold for any loop.
     pub fn of<A: Adapter>() -> Self {
-        let cases = crate::rules::cases::<A>();
+        let cases = erased::cases::<A>();
         let suite = Suite::new(A::NAME, &A::version(), A::capabilities(), cases);
         Suite { modelled: Some(Modelled::of::<A>()), ..suite }
     }

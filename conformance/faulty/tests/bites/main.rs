@@ -14,8 +14,8 @@ use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use conformance::rule::Level;
-use faulty_calloop::cases;
 use faulty_calloop::fault::{self, Fault};
+use faulty_calloop::suite;
 use libtest_mimic::{Arguments, Failed, Trial};
 use reports::record::Outcome;
 
@@ -110,7 +110,7 @@ fn without_a_fault() -> Result<(), Failed> {
     let usual = How { jobs: 2, time_scale: 1.0 };
     for how in [usual, How { jobs: 2, ..How::QUICK }] {
         let results = hold(fault::NONE, &[], how)?;
-        if results.len() != cases().len() {
+        if results.len() != suite().cases().len() {
             return Err(format!("{} results", results.len()).into());
         }
         let not_kept = results.iter().filter(|result| !result.verdict().is_as_expected());
@@ -134,7 +134,8 @@ const BY_TYPE: [&str; 3] = ["EXEC-51", "GEN-06", "TRANS-08"];
 fn every_must_rule() -> Result<(), Failed> {
     let named: BTreeSet<&str> =
         fault::ALL.iter().flat_map(|fault| fault.caught).map(|(rule, _)| *rule).collect();
-    let missing: Vec<&str> = cases()
+    let missing: Vec<&str> = suite()
+        .cases()
         .iter()
         .filter(|case| case.rule.level == Level::Must && !named.contains(case.rule.id))
         .map(|case| case.rule.id)

@@ -8,8 +8,8 @@ use std::thread;
 use std::time::Instant;
 
 use conformance::rule::Case;
-use faulty_calloop::cases;
 use faulty_calloop::fault::{self, Fault};
+use faulty_calloop::suite;
 use fnv::FnvHasher;
 use reports::kill_table::{self, Catch, KillTable, Row};
 use reports::record::{Outcome, Record, RuleResult};
@@ -61,7 +61,7 @@ pub(crate) fn rows() -> Vec<Row> {
         level: case.rule.level.to_string(),
         digest: digests.get(case.rule.id).copied().unwrap_or_default().to_string(),
     };
-    cases().iter().map(row).collect()
+    suite().cases().iter().map(row).collect()
 }
 
 /// What tells a table from others.
@@ -140,8 +140,12 @@ impl<'f> Plan<'f> {
             is_named: names(fault, &result.id),
             rule: result.id,
         }));
-        let order: BTreeMap<&str, usize> =
-            cases().iter().enumerate().map(|(position, case)| (case.rule.id, position)).collect();
+        let order: BTreeMap<&str, usize> = suite()
+            .cases()
+            .iter()
+            .enumerate()
+            .map(|(position, case)| (case.rule.id, position))
+            .collect();
         caught.sort_by_key(|catch| order.get(&*catch.rule).copied());
         Ok(kill_table::Fault {
             name: fault.name.to_string(),
@@ -192,7 +196,7 @@ fn look_twice(fault: &Fault, rules: &[&str]) -> Result<Vec<RuleResult>, String> 
     }
     // A rule of many rounds, or one that compares times, may only have had too little.
     let alone: Vec<&str> =
-        cases().iter().filter(|case| case.rule.alone).map(|case| case.rule.id).collect();
+        suite().cases().iter().filter(|case| case.rule.alone).map(|case| case.rule.id).collect();
     let is_doubtful = |result: &RuleResult| {
         let is_timeout = matches!(result.outcome, Outcome::Timeout { .. });
         (is_timeout || alone.contains(&&*result.id)) && !names(fault, &result.id)

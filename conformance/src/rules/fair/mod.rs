@@ -204,18 +204,20 @@ const FLOOD: Rule = Rule {
 fn flood<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     /// As many may wait, so that memory has an end.
     const WAITING_MAX: usize = 3 * Hog::CALLS_MAX;
-    let (hog, over) = (Hog::new(), AtomicBool::new(false));
+    let (hog, over) = (Hog::new(), Arc::new(AtomicBool::new(false)));
     let (turns, taken) = (hog.clone(), Arc::new(AtomicUsize::new(0)));
-    let counted = taken.clone();
+    let (counted, enough) = (taken.clone(), over.clone());
     let (sender, _source) = A::insert_channel::<(), _>(&t.handle, move |_, _| {
         counted.fetch_add(1, Ordering::Relaxed);
-        turns.turn();
+        if !turns.turn() {
+            enough.store(true, Ordering::Relaxed);
+        }
     })?;
     for _ in 0..WAITING_MAX / 2 {
         ensure!(sender.send(()).is_ok(), "the channel to take messages", "one was refused");
     }
     let blocked = SigSet::all().thread_block();
-    let (over, taken) = (&over, &*taken);
+    let (over, taken) = (&*over, &*taken);
     let outcome = thread::scope(|scope| {
         scope.spawn(move || {
             let mut sent = WAITING_MAX / 2;

@@ -171,7 +171,7 @@ const SELF_WAKING: Rule = Rule {
 
 fn self_waking<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     // More than a loop polls in the millisecond until the timer is due.
-    const POLLS_MAX: u64 = 1_000_000;
+    const POLLS_MAX: u64 = 250_000;
     let (spawner, _) = insert(t)?;
     let polls = Rc::new(Cell::new(0_u64));
     let counter = polls.clone();
