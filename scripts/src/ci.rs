@@ -103,7 +103,9 @@ impl Step {
                 return Ok(None);
             }
         }
-        Ok(Some(Outcome::Passed(start.elapsed())))
+        let elapsed = start.elapsed();
+        println!("  took {} s", elapsed.as_secs());
+        Ok(Some(Outcome::Passed(elapsed)))
     }
 }
 
