@@ -14,17 +14,21 @@ use crate::wake::WakeNode;
 
 /// Something that became ready according to the kernel.
 #[derive(Copy, Clone, Debug)]
-pub(crate) enum Ready {
-    Source(Target, Readiness),
-    Io {
-        index: u32,
-        guard: u16,
-        readiness: Readiness,
-    },
-    /// The loop's own notifier, which has done its work by ending the wait.
-    Notifier,
-    /// The alarm of an embedded loop, likewise.
-    Alarm,
+pub(crate) struct Ready {
+    pub(crate) key: KernelKey,
+    pub(crate) readiness: Readiness,
+    /// The latest epoch when it was reported.
+    epoch: u64,
+}
+
+impl Ready {
+    /// The source that it is for; `None`: it is not for a source.
+    #[inline]
+    pub(crate) fn target(self) -> Option<Target> {
+        let Addressee::Source { index, sub_id, guard } = self.key.addressee() else { return None };
+        let registration = Registration::AtMost { limit: self.epoch, guard };
+        Some(Target { index, sub_id, registration })
+    }
 }
 
 pub(crate) struct Batch {
@@ -33,7 +37,7 @@ pub(crate) struct Batch {
     /// Woken nodes, with the token each was registered under when it was taken.
     pub(crate) woken: VecDeque<(WakeNode, Token)>,
     /// What the kernel reported in a wait before the last one.
-    overdue: VecDeque<(KernelKey, Readiness, u64)>,
+    overdue: VecDeque<Ready>,
     /// What the kernel reported in the last wait, as it stands in the kernel's buffer ...
     pub(crate) events: Events,
     /// ... how much of it was delivered ...
@@ -71,8 +75,8 @@ impl Batch {
     #[inline]
     pub(crate) fn make_room(&mut self) {
         for position in self.delivered..self.events.len() {
-            let (key, readiness) = self.events.get(position);
-            self.overdue.push_back((key, readiness, self.epoch));
+            let ready = self.reported(position);
+            self.overdue.push_back(ready);
         }
         self.events.clear();
         self.delivered = 0;
@@ -87,7 +91,7 @@ impl Batch {
             // enough, and the newer report tells more.
             let again: HashSet<u64> =
                 (0..self.events.len()).map(|position| self.events.get(position).0.0).collect();
-            self.overdue.retain(|(key, ..)| !again.contains(&key.0));
+            self.overdue.retain(|ready| !again.contains(&ready.key.0));
         }
     }
 
@@ -99,18 +103,32 @@ impl Batch {
             && (0..self.events.len()).all(|position| OWN.contains(&self.events.get(position).0))
     }
 
-    /// The next thing that is ready, in the kernel's order.
+    /// The next thing that the last wait reported as ready, in the kernel's order.
     #[inline]
     pub(crate) fn next_ready(&mut self) -> Option<Ready> {
-        if let Some((key, readiness, epoch)) = self.overdue.pop_front() {
-            return Some(ready(key, readiness, epoch));
-        }
-        if self.delivered == self.events.len() {
+        if self.delivered >= self.events.len() {
             return None;
         }
-        let (key, readiness) = self.events.get(self.delivered);
+        let ready = self.reported(self.delivered);
         self.delivered += 1;
-        Some(ready(key, readiness, self.epoch))
+        Some(ready)
+    }
+
+    /// Whether something is left from an earlier wait, which comes before all of the last.
+    #[inline]
+    pub(crate) fn has_overdue(&self) -> bool {
+        !self.overdue.is_empty()
+    }
+
+    /// The next of that.
+    pub(crate) fn next_overdue(&mut self) -> Option<Ready> {
+        self.overdue.pop_front()
+    }
+
+    #[inline]
+    fn reported(&self, position: usize) -> Ready {
+        let (key, readiness) = self.events.get(position);
+        Ready { key, readiness, epoch: self.epoch }
     }
 
     /// Collects what is addressed to the source in slot `index`, in the order of delivery, without
@@ -123,37 +141,15 @@ impl Batch {
     ) {
         let woken = self.woken.iter().map(|(_, token)| (Target::of(*token), Readiness::EMPTY));
         let overdue = self.overdue.iter().copied();
-        let fresh = (self.delivered..self.events.len()).map(|position| {
-            let (key, readiness) = self.events.get(position);
-            (key, readiness, self.epoch)
-        });
-        let ready = overdue.chain(fresh).filter_map(|(key, readiness, epoch)| {
-            match ready(key, readiness, epoch) {
-                Ready::Source(target, readiness) => Some((target, readiness)),
-                Ready::Io { .. } | Ready::Notifier | Ready::Alarm => None,
-            }
-        });
+        let fresh = (self.delivered..self.events.len()).map(|position| self.reported(position));
+        let ready = overdue
+            .chain(fresh)
+            .filter_map(|ready| ready.target().map(|target| (target, ready.readiness)));
         let expired = self.expired.iter().filter_map(|expiry| match expiry {
             Expiry::Source(token) => Some((Target::of(*token), Readiness::EMPTY)),
             Expiry::Future(_) => None,
         });
         let own = woken.chain(ready).chain(expired).filter(|(target, _)| target.index == index);
         events.extend(own.filter_map(|(target, readiness)| Some((readiness, resolve(target)?))));
-    }
-}
-
-#[inline]
-fn ready(key: KernelKey, readiness: Readiness, epoch: u64) -> Ready {
-    match key {
-        KernelKey::NOTIFIER => return Ready::Notifier,
-        KernelKey::ALARM => return Ready::Alarm,
-        _ => {}
-    }
-    match key.addressee() {
-        Addressee::Source { index, sub_id, guard } => {
-            let registration = Registration::AtMost { limit: epoch, guard };
-            Ready::Source(Target { index, sub_id, registration }, readiness)
-        }
-        Addressee::Io { index, guard } => Ready::Io { index, guard, readiness },
     }
 }

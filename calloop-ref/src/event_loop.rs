@@ -16,7 +16,7 @@ use crate::registry::Target;
 use crate::signal::LoopSignal;
 use crate::slots::Key;
 use crate::source::EventIterator;
-use crate::token::{KernelKey, Token};
+use crate::token::{Addressee, KernelKey, Token};
 use crate::wake::WakeNode;
 
 /// An event loop: it waits for its sources to be ready and calls their callbacks.
@@ -323,19 +323,46 @@ impl<'l, Data> EventLoop<'l, Data> {
 
     /// Phase 5, what the kernel reported.
     fn deliver_ready(&mut self, data: &mut Data) -> Result<()> {
+        if self.batch.has_overdue() {
+            self.deliver_overdue(data)?;
+        }
         while let Some(ready) = self.batch.next_ready() {
-            match ready {
-                Ready::Source(target, readiness) => {
-                    self.shared.deliver(target, readiness, data).unwrap_or(Ok(()))?;
-                }
-                Ready::Io { index, guard, readiness } => {
-                    self.shared.reactor.wake_io(index, guard, readiness);
-                }
-                Ready::Notifier => self.shared.reactor.queue().notifier().clear(),
-                Ready::Alarm => self.shared.reactor.alarm_went_off(),
-            }
+            self.deliver_reported(ready, data)?;
         }
         Ok(())
+    }
+
+    // Apart, because there seldom are any.
+    #[cold]
+    fn deliver_overdue(&mut self, data: &mut Data) -> Result<()> {
+        while let Some(ready) = self.batch.next_overdue() {
+            self.deliver_reported(ready, data)?;
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn deliver_reported(&self, ready: Ready, data: &mut Data) -> Result<()> {
+        match ready.target() {
+            Some(target) => self.shared.deliver(target, ready.readiness, data).unwrap_or(Ok(())),
+            None => {
+                self.settle(ready.key, ready.readiness);
+                Ok(())
+            }
+        }
+    }
+
+    /// Does what is to do for an event that is not for a source.
+    #[inline(never)]
+    fn settle(&self, key: KernelKey, readiness: Readiness) {
+        let reactor = &self.shared.reactor;
+        match key.addressee() {
+            Addressee::Source { .. } => {}
+            Addressee::Io { index, guard } => reactor.wake_io(index, guard, readiness),
+            // It has done its work by ending the wait.
+            Addressee::Notifier => reactor.queue().notifier().clear(),
+            Addressee::Alarm => reactor.alarm_went_off(),
+        }
     }
 
     /// Phase 6.

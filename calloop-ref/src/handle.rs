@@ -12,7 +12,7 @@ use crate::interest::Readiness;
 use crate::io::Async;
 use crate::poll::Poll;
 use crate::reactor::Reactor;
-use crate::registry::{Change, Deferred, Left, Registry, Removed, Target};
+use crate::registry::{Called, Change, Deferred, Left, Registry, Removed, Target};
 use crate::slots::Key;
 use crate::source::{EventSource, PostAction};
 use crate::token::{RegistrationToken, TokenFactory};
@@ -140,10 +140,16 @@ impl<'l, Data> Shared<'l, Data> {
         readiness: Readiness,
         data: &mut Data,
     ) -> Option<Result<()>> {
-        let (key, called) = self.registry.borrow_mut().enter(target)?;
-        let running = Running { shared: self, key, source: Some(called.source) };
-        let outcome = running.source().process_events(readiness, called.token, data);
-        Some(running.finish(outcome, |answer| *answer).map(drop))
+        let (key, Called { source, token }) = self.registry.borrow_mut().enter(target)?;
+        let running = Running { shared: self, key, source: &source };
+        let outcome = source.process_events(readiness, token, data);
+        std::mem::forget(running);
+        let left = self.registry.borrow_mut().leave(key);
+        Some(match (left, outcome) {
+            // Most often, and then there is nothing to do.
+            (Left::Present(None), Ok(PostAction::Continue)) => Ok(()),
+            (left, outcome) => self.finish(key, source, left, outcome, |answer| *answer).map(drop),
+        })
     }
 
     /// Calls a hook of a source. `None`: it is gone or disabled, nothing was called.
@@ -153,9 +159,39 @@ impl<'l, Data> Shared<'l, Data> {
         hook: impl FnOnce(&dyn AnySource<Data>) -> Result<R>,
     ) -> Option<Result<R>> {
         let source = self.registry.borrow_mut().enter_hook(key)?;
-        let running = Running { shared: self, key, source: Some(source) };
-        let outcome = hook(running.source());
-        Some(running.finish(outcome, |_| PostAction::Continue))
+        let running = Running { shared: self, key, source: &source };
+        let outcome = hook(&*source);
+        std::mem::forget(running);
+        let left = self.registry.borrow_mut().leave(key);
+        Some(self.finish(key, source, left, outcome, |_| PostAction::Continue))
+    }
+
+    /// Does what the outcome of a call asks for, or else what was asked for the source meanwhile.
+    #[inline(never)]
+    fn finish<R>(
+        &self,
+        key: Key,
+        source: Rc<dyn AnySource<Data> + 'l>,
+        left: Left,
+        outcome: Result<R>,
+        answer: impl FnOnce(&R) -> PostAction,
+    ) -> Result<R> {
+        match (left, outcome) {
+            (Left::Removed, outcome) => {
+                self.retire(source);
+                outcome
+            }
+            (Left::Present(deferred), Ok(value)) => {
+                drop(source);
+                self.apply(key, answer(&value), deferred)?;
+                Ok(value)
+            }
+            (Left::Present(deferred), Err(error)) => {
+                drop(source);
+                self.apply_after_failure(key, deferred);
+                Err(error)
+            }
+        }
     }
 
     /// Does what was asked for a source that then failed. The source's own error is the one that
@@ -167,19 +203,9 @@ impl<'l, Data> Shared<'l, Data> {
     }
 
     /// Does what a source answered, or, if that is nothing, what was asked for it meanwhile.
-    #[inline]
     fn apply(&self, key: Key, answer: PostAction, deferred: Option<Deferred>) -> Result<()> {
         match (answer, deferred) {
             (PostAction::Continue, None) => Ok(()),
-            (answer, deferred) => self.apply_change(key, answer, deferred),
-        }
-    }
-
-    /// What there seldom is to do, apart, so that the rest is short.
-    #[inline(never)]
-    fn apply_change(&self, key: Key, answer: PostAction, deferred: Option<Deferred>) -> Result<()> {
-        match (answer, deferred) {
-            (PostAction::Continue, None) => unreachable!("`apply` does nothing for it"),
             (PostAction::Continue, Some(Deferred::Update)) => self.update(key),
             (PostAction::Continue, Some(Deferred::Disable)) => self.disable(key),
             (PostAction::Reregister, _) => self.update(key),
@@ -207,57 +233,20 @@ impl<Data> Drop for Inserting<'_, '_, Data> {
     }
 }
 
-/// A source that is being called; ends that however the call ends.
+/// A source that is being called, for the case that the call panics; else it is forgotten.
 struct Running<'a, 'l, Data> {
     shared: &'a Shared<'l, Data>,
     key: Key,
-    /// `None` once finished.
-    source: Option<Rc<dyn AnySource<Data> + 'l>>,
-}
-
-impl<'l, Data> Running<'_, 'l, Data> {
-    #[inline]
-    fn source(&self) -> &(dyn AnySource<Data> + 'l) {
-        &**self.source.as_ref().expect("a source is there until the call is finished")
-    }
-
-    /// Does what the call's outcome asks for, or else what was asked for the source meanwhile.
-    // Always, as `deliver`.
-    #[inline(always)]
-    fn finish<R>(mut self, outcome: Result<R>, answer: impl FnOnce(&R) -> PostAction) -> Result<R> {
-        let (shared, key) = (self.shared, self.key);
-        let source = self.source.take();
-        // There is nothing left for `drop` to do, which the compiler does not see.
-        std::mem::forget(self);
-        // A statement of its own: the borrow must not last while the source is called.
-        let left = shared.registry.borrow_mut().leave(key);
-        match (left, outcome) {
-            (Left::Removed, outcome) => {
-                source.into_iter().for_each(|source| shared.retire(source));
-                outcome
-            }
-            (Left::Present(deferred), Ok(value)) => {
-                drop(source);
-                shared.apply(key, answer(&value), deferred)?;
-                Ok(value)
-            }
-            (Left::Present(deferred), Err(error)) => {
-                drop(source);
-                shared.apply_after_failure(key, deferred);
-                Err(error)
-            }
-        }
-    }
+    source: &'a Rc<dyn AnySource<Data> + 'l>,
 }
 
 impl<Data> Drop for Running<'_, '_, Data> {
-    /// The call panicked. A source that was removed is unregistered in the next dispatch, because
-    /// a second panic now would be the end of the process.
+    /// A source that was removed is unregistered in the next dispatch, because a second panic now
+    /// would be the end of the process.
     fn drop(&mut self) {
-        let Some(source) = self.source.take() else { return };
         let left = self.shared.registry.borrow_mut().leave(self.key);
         if let Left::Removed = left {
-            self.shared.retired.borrow_mut().push(source);
+            self.shared.retired.borrow_mut().push(self.source.clone());
         }
     }
 }

@@ -72,15 +72,14 @@ impl<F: FnOnce(&mut Data), Data> Run<Data> for IdleCallback<F> {
 /// The idle callbacks of a loop, in order of insertion.
 pub(crate) struct IdleQueue<'l, Data> {
     waiting: RefCell<VecDeque<Rc<dyn Run<Data> + 'l>>>,
-    /// The queue that is not in use, kept for its memory.
-    spare: RefCell<VecDeque<Rc<dyn Run<Data> + 'l>>>,
 }
 
 impl<'l, Data> IdleQueue<'l, Data> {
     pub(crate) fn new() -> Self {
-        IdleQueue { waiting: RefCell::default(), spare: RefCell::default() }
+        IdleQueue { waiting: RefCell::default() }
     }
 
+    #[inline]
     pub(crate) fn push(&self, callback: Rc<dyn Run<Data> + 'l>) {
         self.waiting.borrow_mut().push_back(callback);
     }
@@ -90,7 +89,8 @@ impl<'l, Data> IdleQueue<'l, Data> {
         self.waiting.borrow().is_empty()
     }
 
-    /// Runs those that wait now; what they insert waits for the next run.
+    /// Runs those that wait now; what they insert waits for the next run. If one panics, those
+    /// behind it do, too.
     #[inline]
     pub(crate) fn run(&self, data: &mut Data) {
         if !self.is_empty() {
@@ -98,30 +98,19 @@ impl<'l, Data> IdleQueue<'l, Data> {
         }
     }
 
+    // Apart, so that a dispatch without them is spared its registers.
+    #[inline(never)]
     fn run_waiting(&self, data: &mut Data) {
-        let spare = self.spare.take();
-        let mut running = Running { queue: self, callbacks: self.waiting.replace(spare) };
-        while let Some(callback) = running.callbacks.pop_front() {
+        let count = self.waiting.borrow().len();
+        for _ in 0..count {
+            let Some(callback) = self.pop() else { return };
             callback.run(data);
         }
     }
-}
 
-/// The callbacks of one run. If one panics, the others go back to the head of the queue.
-struct Running<'a, 'l, Data> {
-    queue: &'a IdleQueue<'l, Data>,
-    callbacks: VecDeque<Rc<dyn Run<Data> + 'l>>,
-}
-
-impl<Data> Drop for Running<'_, '_, Data> {
-    fn drop(&mut self) {
-        let mut callbacks = std::mem::take(&mut self.callbacks);
-        if callbacks.is_empty() {
-            self.queue.spare.replace(callbacks);
-        } else {
-            let mut waiting = self.queue.waiting.borrow_mut();
-            callbacks.append(&mut waiting);
-            *waiting = callbacks;
-        }
+    // The borrow must not last while the callback runs.
+    #[inline]
+    fn pop(&self) -> Option<Rc<dyn Run<Data> + 'l>> {
+        self.waiting.borrow_mut().pop_front()
     }
 }

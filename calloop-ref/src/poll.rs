@@ -80,7 +80,7 @@ impl Poll {
 
 /// How the kernel shall name the registration in its events.
 fn kernel_key(token: Token) -> io::Result<KernelKey> {
-    if token.index >= KernelKey::INDEX_END {
+    if token.index() >= KernelKey::INDEX_END {
         return Err(io::Error::new(
             io::ErrorKind::OutOfMemory,
             "the event loop holds too many sources to watch another file descriptor",

@@ -91,7 +91,7 @@ impl Reactor {
         let backend = Backend::new()?;
         let queue = WakeQueue::new(Notifier::new(&backend)?);
         let wakeup = WakeNode::new();
-        wakeup.bind(&queue, Token { index: u32::MAX, sub_id: 0, epoch: u64::MAX })?;
+        wakeup.bind(&queue, Token::new(u32::MAX, 0, u64::MAX))?;
         Ok(Rc::new(Reactor {
             backend: std::sync::Arc::new(backend),
             queue,
@@ -229,6 +229,7 @@ impl Reactor {
     }
 
     /// Makes the descriptor readable because something became due that the kernel cannot see.
+    #[inline]
     pub(crate) fn show_work(&self) {
         if self.embedding.embedded.get() && !self.embedding.dispatching.get() {
             self.queue.notifier().notify();

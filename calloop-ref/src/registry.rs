@@ -53,8 +53,8 @@ pub(crate) enum Registration {
 impl Target {
     pub(crate) fn of(token: Token) -> Target {
         Target {
-            index: token.index,
-            sub_id: token.sub_id,
+            index: token.index(),
+            sub_id: token.sub_id(),
             registration: Registration::Exactly(token.epoch),
         }
     }
@@ -231,7 +231,7 @@ impl<Data> Entry<'_, Data> {
             Registration::Exactly(expected) => epoch == expected,
             Registration::AtMost { limit, guard } => epoch <= limit && epoch as u16 == guard,
         };
-        is_live.then_some(Token { index: target.index, sub_id: target.sub_id, epoch })
+        is_live.then_some(Token::new(target.index, target.sub_id, epoch))
     }
 }
 

@@ -22,17 +22,47 @@ pub struct RegistrationToken {
 /// gathered under an older registration is never taken for a new one.
 #[derive(Copy, Clone, PartialEq, Eq)]
 pub struct Token {
-    /// The slot of the source.
-    pub(crate) index: u32,
-    /// Which of the source's registrations.
-    pub(crate) sub_id: u16,
+    /// The slot of the source in bits 47..16, which of its registrations in 15..0. Two words are
+    /// passed in registers and compared at once, where three fields are not.
+    place: u64,
     /// The registration pass that issued it, unique in the process.
     pub(crate) epoch: u64,
 }
 
+impl Token {
+    #[inline]
+    pub(crate) fn new(index: u32, sub_id: u16, epoch: u64) -> Self {
+        Token { place: u64::from(index) << 16 | u64::from(sub_id), epoch }
+    }
+
+    /// From what [`place`](Self::place) returned.
+    #[inline]
+    pub(crate) fn at(place: u64, epoch: u64) -> Self {
+        Token { place, epoch }
+    }
+
+    /// Slot and sub-id in one word.
+    #[inline]
+    pub(crate) fn place(self) -> u64 {
+        self.place
+    }
+
+    /// The slot of the source.
+    #[inline]
+    pub(crate) fn index(self) -> u32 {
+        (self.place >> 16) as u32
+    }
+
+    /// Which of the source's registrations.
+    #[inline]
+    pub(crate) fn sub_id(self) -> u16 {
+        self.place as u16
+    }
+}
+
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Token({}.{}@{})", self.index, self.sub_id, self.epoch)
+        write!(f, "Token({}.{}@{})", self.index(), self.sub_id(), self.epoch)
     }
 }
 
@@ -58,7 +88,7 @@ impl TokenFactory {
         assert!(self.issued < SUB_IDS_MAX, "a source can register at most {SUB_IDS_MAX} tokens");
         let sub_id = self.issued as u16;
         self.issued += 1;
-        Token { index: self.index, sub_id, epoch: self.epoch }
+        Token::new(self.index, sub_id, self.epoch)
     }
 
     pub(crate) fn issued(&self) -> u32 {
@@ -79,7 +109,7 @@ pub(crate) struct Epochs {
     /// Of sub-id 0, kept inline because most sources have no other. Zero: never registered.
     first: u64,
     /// Of sub-ids 1 and up.
-    rest: Vec<u64>,
+    rest: Box<[u64]>,
 }
 
 impl Epochs {
@@ -91,7 +121,9 @@ impl Epochs {
         }
         self.first = factory.epoch();
         if self.rest.len() < issued - 1 {
-            self.rest.resize(issued - 1, 0);
+            let mut rest = std::mem::take(&mut self.rest).into_vec();
+            rest.resize(issued - 1, 0);
+            self.rest = rest.into_boxed_slice();
         }
         self.rest[..issued - 1].fill(factory.epoch());
     }
@@ -124,6 +156,10 @@ pub(crate) enum Addressee {
     Source { index: u32, sub_id: u16, guard: u16 },
     /// An asynchronous adapter.
     Io { index: u32, guard: u16 },
+    /// The loop's own notifier.
+    Notifier,
+    /// The alarm of an embedded loop.
+    Alarm,
 }
 
 impl KernelKey {
@@ -138,10 +174,10 @@ impl KernelKey {
 
     #[inline]
     pub(crate) fn source(token: Token) -> KernelKey {
-        debug_assert!(token.index < Self::INDEX_END);
+        debug_assert!(token.index() < Self::INDEX_END);
         KernelKey(
-            u64::from(token.index) << 32
-                | u64::from(token.sub_id) << 16
+            u64::from(token.index()) << 32
+                | u64::from(token.sub_id()) << 16
                 | u64::from(token.epoch as u16),
         )
     }
@@ -155,10 +191,14 @@ impl KernelKey {
     #[inline]
     pub(crate) fn addressee(self) -> Addressee {
         let (index, sub_id, guard) = ((self.0 >> 32) as u32, (self.0 >> 16) as u16, self.0 as u16);
-        if index & Self::IO != 0 {
-            Addressee::Io { index: index & !Self::IO, guard }
-        } else {
-            Addressee::Source { index, sub_id, guard }
+        // The others have the topmost bit set, too.
+        if index & Self::IO == 0 {
+            return Addressee::Source { index, sub_id, guard };
+        }
+        match self {
+            Self::NOTIFIER => Addressee::Notifier,
+            Self::ALARM => Addressee::Alarm,
+            _ => Addressee::Io { index: index & !Self::IO, guard },
         }
     }
 }
@@ -172,10 +212,16 @@ mod tests {
     fn the_last_sub_id_is_issued_and_no_further() {
         let mut factory = TokenFactory::new(0, 1);
         for expected in 0..=u16::MAX {
-            assert_eq!(factory.token().sub_id, expected);
+            assert_eq!(factory.token().sub_id(), expected);
         }
         let overflow = std::panic::catch_unwind(move || factory.token());
         assert!(overflow.is_err(), "65 537 tokens must not fit");
+    }
+
+    #[test]
+    fn the_reserved_keys_name_what_they_are_for() {
+        assert_eq!(KernelKey::NOTIFIER.addressee(), Addressee::Notifier);
+        assert_eq!(KernelKey::ALARM.addressee(), Addressee::Alarm);
     }
 
     #[test]
@@ -203,17 +249,13 @@ mod tests {
             sub_id: u16,
             epoch: u64,
         ) {
-            let source = KernelKey::source(Token { index, sub_id, epoch });
+            let source = KernelKey::source(Token::new(index, sub_id, epoch));
             prop_assert_eq!(
                 source.addressee(),
                 Addressee::Source { index, sub_id, guard: epoch as u16 }
             );
             let io = KernelKey::io(index, epoch as u16);
             prop_assert_eq!(io.addressee(), Addressee::Io { index, guard: epoch as u16 });
-            for reserved in [KernelKey::NOTIFIER, KernelKey::ALARM] {
-                prop_assert_ne!(source, reserved);
-                prop_assert_ne!(io, reserved);
-            }
         }
 
         #[test]
@@ -224,7 +266,7 @@ mod tests {
                 let epoch = pass as u64 + 1;
                 let mut factory = TokenFactory::new(0, epoch);
                 for _ in 0..tokens {
-                    model.insert(factory.token().sub_id, epoch);
+                    model.insert(factory.token().sub_id(), epoch);
                 }
                 epochs.record(&factory);
                 for sub_id in 0..6 {

@@ -146,12 +146,11 @@ impl<N: Notify> WakeNode<N> {
     pub(crate) fn token(&self) -> Option<Token> {
         let place = self.0.place.load(Ordering::Relaxed);
         let epoch = self.0.epoch.load(Ordering::Relaxed);
-        (epoch != 0).then_some(Token { index: (place >> 16) as u32, sub_id: place as u16, epoch })
+        (epoch != 0).then_some(Token::at(place, epoch))
     }
 
     fn set_token(&self, token: Token) {
-        let place = u64::from(token.index) << 16 | u64::from(token.sub_id);
-        self.0.place.store(place, Ordering::Relaxed);
+        self.0.place.store(token.place(), Ordering::Relaxed);
         self.0.epoch.store(token.epoch, Ordering::Relaxed);
     }
 

@@ -40,7 +40,7 @@ fn queue() -> Queue {
 }
 
 fn token(epoch: u64) -> Token {
-    Token { index: 1, sub_id: 2, epoch }
+    Token::new(1, 2, epoch)
 }
 
 fn bound_node(queue: &Queue, epoch: u64) -> Node {
