@@ -17,19 +17,27 @@ const INK: RGBColor = BLACK;
 
 /// Colours that stand out from white and from black, and from each other for most who do not see
 /// all colours (after Okabe and Ito, "Color Universal Design", 2008).
-pub const COLOURS: [RGBColor; 6] = [
+pub const COLOURS: [RGBColor; 8] = [
     RGBColor(0x00, 0x8f, 0x68),
     RGBColor(0xd5, 0x5e, 0x00),
     RGBColor(0x2f, 0x86, 0xc6),
     RGBColor(0xb9, 0x5f, 0x92),
     RGBColor(0x9a, 0x82, 0x00),
     RGBColor(0x80, 0x70, 0xd0),
+    RGBColor(0xd8, 0x3a, 0x5e),
+    RGBColor(0x7f, 0x7f, 0x7f),
 ];
+
+/// Whether a number is beyond the colours, which then come again in another form.
+pub fn is_second(colour: usize) -> bool {
+    colour / COLOURS.len() % 2 == 1
+}
 
 /// What is drawn in one colour.
 #[derive(Clone, Debug)]
 pub struct Series {
-    /// Which of [`COLOURS`]; `None` is the page's ink.
+    /// Which of [`COLOURS`]; `None` is the page's ink. Numbers beyond have the colours again, bars
+    /// hollow and lines dashed.
     pub colour: Option<usize>,
     /// Lines: its points by ascending abscissa. Bars: the number of a row, and its value.
     pub points: Vec<(f64, f64)>,
@@ -39,6 +47,11 @@ impl Series {
     fn style(&self) -> ShapeStyle {
         let colour = self.colour.map_or(INK, |number| COLOURS[number % COLOURS.len()]);
         colour.stroke_width(2)
+    }
+
+    /// Whether its colour has a second meaning, so that it takes a second form.
+    fn is_second(&self) -> bool {
+        self.colour.is_some_and(is_second)
     }
 }
 
@@ -101,7 +114,7 @@ pub fn lines(title: &str, x: Axis<'_>, y: Axis<'_>, series: &[Series]) -> Option
     let placed = |series: &Series| -> Vec<(f64, f64)> {
         series.points.iter().map(place).filter(|(a, b)| a.is_finite() && b.is_finite()).collect()
     };
-    let lines: Vec<_> = series.iter().map(|series| (series.style(), placed(series))).collect();
+    let lines: Vec<_> = series.iter().map(|series| (series, placed(series))).collect();
     let points = || lines.iter().flat_map(|(_, points)| points);
     let xs = span(points().map(|point| point.0))?;
     let ys = span(points().map(|point| point.1))?;
@@ -126,8 +139,13 @@ pub fn lines(title: &str, x: Axis<'_>, y: Axis<'_>, series: &[Series]) -> Option
             .x_label_formatter(&|place| x.scale.label(*place))
             .y_label_formatter(&|place| y.scale.label(*place))
             .draw()?;
-        for (style, points) in &lines {
-            chart.draw_series(LineSeries::new(points.iter().copied(), *style))?;
+        for (series, points) in &lines {
+            let (points, style) = (points.iter().copied(), series.style());
+            if series.is_second() {
+                chart.draw_series(DashedLineSeries::new(points, 6, 4, style))?;
+            } else {
+                chart.draw_series(LineSeries::new(points, style))?;
+            }
         }
         Ok(())
     }))
@@ -136,6 +154,10 @@ pub fn lines(title: &str, x: Axis<'_>, y: Axis<'_>, series: &[Series]) -> Option
 /// How many times the floor each row is, as bars that start at once the floor; `None` without rows.
 pub fn bars(title: &str, axis: &str, rows: &[String], series: &[Series]) -> Option<String> {
     const BAR: u32 = 11;
+    // As wide as the letters of most fonts are at most, on average.
+    const LETTER: f64 = 0.62 * FONT.1 as f64;
+    let longest = rows.iter().map(|name| name.chars().count()).max()?;
+    let name_width = (LETTER * longest as f64) as u32 + 16;
     let place = |value: f64| value.log10();
     let places = series.iter().flat_map(|series| &series.points).map(|point| place(point.1));
     let places: Vec<f64> = places.filter(|place| place.is_finite()).collect();
@@ -149,7 +171,7 @@ pub fn bars(title: &str, axis: &str, rows: &[String], series: &[Series]) -> Opti
             .margin(6)
             .margin_right(24)
             .x_label_area_size(42)
-            .y_label_area_size(176)
+            .y_label_area_size(name_width.min(WIDTH / 2))
             .build_cartesian_2d(xs.clone(), rows.len() as f64..0.0)?;
         chart
             .configure_mesh()
@@ -171,10 +193,9 @@ pub fn bars(title: &str, axis: &str, rows: &[String], series: &[Series]) -> Opti
         for (number, series) in series.iter().enumerate() {
             let bar = |(row, value): &(f64, f64)| {
                 let top = row + thickness * (number as f64 + 0.5);
-                Rectangle::new(
-                    [(0.0, top), (place(*value), top + thickness * 0.9)],
-                    series.style().filled(),
-                )
+                let style = series.style();
+                let style = if series.is_second() { style } else { style.filled() };
+                Rectangle::new([(0.0, top), (place(*value), top + thickness * 0.85)], style)
             };
             chart.draw_series(series.points.iter().map(bar))?;
         }
@@ -256,6 +277,33 @@ mod tests {
         let picture = bars("ratios", "times", &rows, &[series(&[(0.0, 0.2), (1.0, 4.0)])]).unwrap();
         assert!(picture.contains("ping") && picture.contains("ready &amp; set"), "{picture}");
         assert!(picture.contains("0.1×") && picture.contains("10×"), "{picture}");
+    }
+
+    #[test]
+    fn colours_come_again_in_another_form() {
+        let again = Series { colour: Some(COLOURS.len()), points: vec![(0.0, 2.0), (1.0, 4.0)] };
+        let first = Series { colour: Some(0), ..again.clone() };
+        let rows = ["one".to_string(), "two".to_string()];
+        let bars = |series: &Series| bars("", "", &rows, std::slice::from_ref(series)).unwrap();
+        assert!(bars(&first).contains("fill=\"#008F68\""), "{}", bars(&first));
+        assert!(!bars(&again).contains("fill=\"#008F68\"") && bars(&again).contains("#008F68"));
+        let lines = |series: &Series| {
+            let points = vec![(1.0, 1.0), (10.0, 10.0)];
+            lines("", LOG, LOG, &[Series { points, ..series.clone() }]).unwrap()
+        };
+        let strokes = |svg: String| svg.matches("stroke=\"#008F68\"").count();
+        assert_eq!(strokes(lines(&first)), 1);
+        assert!(strokes(lines(&again)) > 10, "dashes");
+    }
+
+    #[test]
+    fn the_names_of_rows_have_room() {
+        let name = "a workload of sizes, of which it has many".to_string();
+        let svg = bars("", "", &[name], &[series(&[(0.0, 2.0)])]).unwrap();
+        let text = svg.split("<text").find(|text| text.contains("of sizes")).unwrap();
+        let x = text.split("x=\"").nth(1).and_then(|x| x.split('"').next());
+        let x: f64 = x.and_then(|x| x.parse().ok()).unwrap();
+        assert!(x >= f64::from(WIDTH) / 2.0 - 12.0, "{x}");
     }
 
     #[test]

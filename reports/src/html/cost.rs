@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::{Palette, Picture, exactly, quantity};
+use super::{Palette, Picture, exactly, figures, quantity};
 use crate::plot::{self, Axis, Scale};
 use crate::ratio::{self, Row};
 use crate::record::{Measurement, Record, Subject};
@@ -32,8 +32,10 @@ pub(super) fn section(record: &Record) -> Markup {
             @for meter in meters {
                 @let rows: Vec<&Row<'_>> = rows.iter().filter(|row| row.meter == meter).collect();
                 h3 id={ "meter-" (meter) } { (title(meter)) }
-                @if let Some(picture) = ratios(&palette, meter, &rows) {
-                    (picture.figure("As a multiple of the floor; shorter is cheaper"))
+                @let pictures = ratios(&palette, meter, &rows);
+                @if !pictures.is_empty() {
+                    p { "As multiples of the floor; shorter is cheaper." }
+                    (figures(&pictures))
                 }
                 (table(meter, &rows))
             }
@@ -63,20 +65,36 @@ fn engines<'r>(rows: &[&Row<'r>]) -> Vec<&'r Subject> {
     engines
 }
 
-fn ratios(palette: &Palette<'_>, meter: &str, rows: &[&Row<'_>]) -> Option<Picture> {
-    let rows: Vec<&&Row<'_>> = rows.iter().filter(|row| row.floor.is_some()).collect();
-    let names: Vec<String> = rows.iter().map(|row| workload(row)).collect();
-    let owned: Vec<&Row<'_>> = rows.iter().map(|row| **row).collect();
+/// A picture for each workload that has a floor: its sizes, and how each engine does on them.
+fn ratios(palette: &Palette<'_>, meter: &str, rows: &[&Row<'_>]) -> Vec<(String, Picture)> {
+    let mut workloads: Vec<(&str, Vec<&Row<'_>>)> = Vec::new();
+    for row in rows.iter().filter(|row| row.floor.is_some()) {
+        match workloads.iter_mut().find(|(workload, _)| *workload == row.workload) {
+            Some((_, rows)) => rows.push(row),
+            None => workloads.push((row.workload, vec![row])),
+        }
+    }
+    let picture = |(workload, rows): (&str, Vec<&Row<'_>>)| {
+        let title = format!("{} of {workload} as multiples of the floor", title(meter));
+        Some((workload.to_string(), ratios_of(palette, &title, &rows)?))
+    };
+    workloads.into_iter().filter_map(picture).collect()
+}
+
+fn ratios_of(palette: &Palette<'_>, title: &str, rows: &[&Row<'_>]) -> Option<Picture> {
+    let size = |row: &&Row<'_>| match row.parameters {
+        "" => row.workload.to_string(),
+        parameters => parameters.to_string(),
+    };
+    let sizes: Vec<String> = rows.iter().map(size).collect();
     let points = |engine: &Subject| -> Vec<(f64, f64)> {
         let ratios = rows.iter().enumerate();
         let ratios = ratios.filter_map(|(number, row)| Some((number as f64, row.ratio(engine)?)));
         ratios.filter(|(_, ratio)| *ratio > 0.0).collect()
     };
-    let engines = engines(&owned).into_iter().map(|engine| (engine, points(engine))).collect();
-    let axis = "times the floor";
-    Picture::new(palette, engines, |series| {
-        plot::bars(&format!("{} as multiples of the floor", title(meter)), axis, &names, series)
-    })
+    let engines = engines(rows).into_iter().map(|engine| (engine, points(engine)));
+    let engines = engines.filter(|(_, points)| !points.is_empty()).collect();
+    Picture::new(palette, engines, |series| plot::bars(title, "times the floor", &sizes, series))
 }
 
 fn table(meter: &str, rows: &[&Row<'_>]) -> Markup {
@@ -144,14 +162,14 @@ fn curves(palette: &Palette<'_>, measurements: &[Measurement]) -> Markup {
         let y = Axis { name: &curve.unit, scale: Scale::Log };
         let engines = curve.engines.into_iter().filter(|(_, points)| points.len() > 1).collect();
         let picture = Picture::new(palette, engines, |series| plot::lines(&caption, x, y, series));
-        picture.filter(|_| longest >= SIZES_MIN).map(|picture| picture.figure(&caption))
+        picture.filter(|_| longest >= SIZES_MIN).map(|picture| (caption, picture))
     });
-    let drawn: Vec<Markup> = drawn.collect();
+    let drawn: Vec<(String, Picture)> = drawn.collect();
     html! {
         @if !drawn.is_empty() {
             h3 { "By size" }
             p { "The figures are those of the table of times. Flat is good: what grows is paid for." }
-            div.figures { @for figure in drawn { (figure) } }
+            (figures(&drawn))
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{Palette, Picture};
+use super::{Palette, Picture, figures};
 use crate::plot::{self, Axis, Scale};
 use crate::record::{Latency, Record};
 
@@ -17,6 +17,12 @@ pub(super) fn section(record: &Record) -> Markup {
             workloads.push((workload, parameters));
         }
     }
+    let picture = |(workload, parameters): &(&str, &str)| {
+        let caption = format!("{workload} {parameters}");
+        let picture = distribution(&palette, &caption, &of(record, workload, parameters))?;
+        Some((caption, picture))
+    };
+    let pictures: Vec<(String, Picture)> = workloads.iter().filter_map(picture).collect();
     html! {
         section id="latency" {
             h2 { "Latency" }
@@ -27,16 +33,10 @@ pub(super) fn section(record: &Record) -> Markup {
                     "falls behind cannot hide it. Each nine on the axis is as wide as the last."
                 }
             }
-            div.figures {
-                @for (workload, parameters) in &workloads {
-                    @let latencies = of(record, workload, parameters);
-                    @let caption = format!("{workload} {parameters}");
-                    @if let Some(picture) = distribution(&palette, &caption, &latencies) {
-                        (picture.figure(&caption))
-                    }
-                }
+            @if !workloads.is_empty() {
+                (figures(&pictures))
+                (table(record))
             }
-            @if !workloads.is_empty() { (table(record)) }
         }
     }
 }

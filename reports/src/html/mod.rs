@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::plot::Series;
+use crate::plot::{self, Series};
 use crate::record::{Record, Subject};
 
 const STYLE: &str = include_str!("style.css");
@@ -111,21 +111,34 @@ impl Picture {
         Some(Picture { svg: draw(&series)?, legend })
     }
 
+    /// The picture by itself: what its colours mean is in the legend of them all.
     fn figure(&self, caption: &str) -> Markup {
         html! {
             figure {
                 figcaption { (caption) }
-                ul.legend {
-                    @for (colour, name) in &self.legend {
-                        li class={ "colour-" (colour.map_or("ink".to_string(), |it| it.to_string())) } {
-                            (name)
-                        }
-                    }
-                }
                 (PreEscaped(&self.svg))
             }
         }
     }
+}
+
+/// Pictures with one legend for them all.
+fn figures(pictures: &[(String, Picture)]) -> Markup {
+    let meanings: BTreeSet<_> = pictures.iter().flat_map(|(_, picture)| &picture.legend).collect();
+    html! {
+        ul.legend {
+            @for (colour, name) in meanings { li class=(class_of(*colour)) { (name) } }
+        }
+        div.figures {
+            @for (caption, picture) in pictures { (picture.figure(caption)) }
+        }
+    }
+}
+
+fn class_of(colour: Option<usize>) -> String {
+    let Some(number) = colour else { return "colour-ink".to_string() };
+    let form = if plot::is_second(number) { " second" } else { "" };
+    format!("colour-{}{form}", number % plot::COLOURS.len())
 }
 
 #[cfg(test)]

@@ -139,7 +139,11 @@ fn the_page_shows_all_that_a_record_holds() {
     ] {
         assert!(page.contains(expected), "{expected} is not on the page");
     }
-    assert_eq!(page.matches("<svg").count(), 4, "two meters, a curve, a distribution");
+    assert_eq!(
+        page.matches("<svg").count(),
+        5,
+        "two workloads, one again, a curve, a distribution"
+    );
 }
 
 #[test]
