@@ -32,12 +32,11 @@ pub struct Loop<A>(PhantomData<A>);
 impl<A: Adapter> Engine for Loop<A> {
     fn bench<W: Workload>(workload: W) -> Option<Bench> {
         let spec = workload.spec();
-        let capabilities = A::capabilities();
-        let lacks = spec.needs.iter().copied().filter(|need| !capabilities.has(*need)).collect();
+        let lacks = spec.lacking(A::capabilities());
         let engine = Subject { name: A::NAME.to_string(), version: A::version() };
         let events = spec.events;
         let prepare = move || workload.on::<A>(Rc::new(Tally::expecting(events)));
-        Some(Bench { spec, engine, role: Role::Loop, lacks, prepare: Arc::new(prepare) })
+        Some(Bench { lacks, ..Bench::new(spec, engine, Role::Loop, prepare) })
     }
 }
 
@@ -74,7 +73,7 @@ fn by_hand<P: Poller, W: Workload>(workload: W, role: Role) -> Bench {
     let lacks = raw::lacking(spec.needs);
     let events = spec.events;
     let prepare = move || workload.floor::<P>(Rc::new(Tally::expecting(events)));
-    Bench { spec, engine, role, lacks, prepare: Arc::new(prepare) }
+    Bench { lacks, ..Bench::new(spec, engine, role, prepare) }
 }
 
 /// What there is to measure of a loop.
@@ -128,6 +127,20 @@ pub fn of<A: Adapter>() -> Vec<Bench> {
     workloads::all::<Loop<A>>()
 }
 
+/// The benchmarks of a loop that is not on this machine: with each it is told what is missing.
+pub fn not_here(name: &str, missing: &Missing) -> Vec<Bench> {
+    let mut benches = workloads::all::<Floor>();
+    for bench in &mut benches {
+        let engine = Subject { name: name.to_string(), version: String::new() };
+        let prepare = || Err(Failure::Other("the loop is not here".to_string()));
+        *bench = Bench {
+            gap: Some(missing.clone()),
+            ..Bench::new(bench.spec.clone(), engine, Role::Loop, prepare)
+        };
+    }
+    benches
+}
+
 /// One workload on one engine.
 #[derive(Clone)]
 pub struct Bench {
@@ -139,6 +152,10 @@ pub struct Bench {
     pub role: Role,
     /// What the loop would have to have besides; if anything, the benchmark cannot run.
     pub lacks: Vec<Capability>,
+    /// Why it is not measured, and what it takes, if that is known from the start.
+    pub gap: Option<Missing>,
+    /// Whether the engine has an allocator that cannot be counted, as a loop in C has.
+    pub allocates_unseen: bool,
     prepare: Arc<dyn Fn() -> Result<Run, Failure> + Send + Sync>,
 }
 
@@ -147,6 +164,8 @@ pub struct Bench {
 pub enum Role {
     /// A loop, which is compared.
     Loop,
+    /// A loop of others, which is compared where that is asked for.
+    Field,
     /// What others are divided by.
     Floor,
     /// The same work by hand in another way.
@@ -154,13 +173,26 @@ pub enum Role {
 }
 
 impl Bench {
+    fn new(
+        spec: Spec,
+        engine: Subject,
+        role: Role,
+        prepare: impl Fn() -> Result<Run, Failure> + Send + Sync + 'static,
+    ) -> Self {
+        let (lacks, gap, prepare) = (Vec::new(), None, Arc::new(prepare));
+        Bench { spec, engine, role, lacks, gap, allocates_unseen: false, prepare }
+    }
+
     /// Whether others are divided by it.
     pub fn is_floor(&self) -> bool {
         self.role == Role::Floor
     }
 
     /// What it takes to have the benchmark run, if anything.
-    pub(crate) fn missing_capability(&self) -> Option<Missing> {
+    pub(crate) fn missing(&self) -> Option<Missing> {
+        if self.gap.is_some() {
+            return self.gap.clone();
+        }
         if self.spec.sees_sleep && !raw::SEES_SLEEP {
             return Some(Missing {
                 what: self.to_string(),
@@ -168,7 +200,9 @@ impl Bench {
                 mend: "Linux".to_string(),
             });
         }
-        missing_capabilities(self.to_string(), &self.lacks)
+        // In every size.
+        let work = format!("{} on {}", self.spec.name, self.engine.name);
+        missing_capabilities(work, &self.lacks)
     }
 
     /// Prepares the workload, which stays on this thread.

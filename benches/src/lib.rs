@@ -54,8 +54,8 @@ pub mod timing;
 pub mod workload;
 pub mod workloads;
 
-pub use self::engine::{Bench, builtin, of};
-pub use self::meters::{CountingAllocator, Meter, Program, exact, serve};
+pub use self::engine::{Bench, builtin, not_here, of};
+pub use self::meters::{CountingAllocator, Meter, Program, exact, serve, serve_engine};
 pub use self::outcome::{Faulty, Outcome, Progress};
 pub use self::paired::Settings;
 pub use self::profile::Profile;

@@ -35,6 +35,13 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Tells of a gap, once of one that several benchmarks have.
+    pub(crate) fn miss(&mut self, gap: Missing) {
+        if !self.missing.contains(&gap) {
+            self.missing.push(gap);
+        }
+    }
+
     /// Itself, unless something did not do what it should.
     ///
     /// # Errors

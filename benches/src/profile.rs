@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::engine::{Bench, Role};
+use crate::latency::{self, Probe};
 use crate::meters::Meter;
 use crate::paired::Settings;
 use crate::select::{Unknown, select};
@@ -12,7 +13,7 @@ use crate::select::{Unknown, select};
 /// How much of what there is a run measures, and how long it takes for that.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub enum Profile {
-    /// A minute or so: the loops on the workloads that tell most.
+    /// A minute or so: calloop's interface on the workloads that tell most.
     #[default]
     Quick,
     /// Every workload, in every size, on every engine, which takes long.
@@ -65,10 +66,28 @@ impl Profile {
         if self == Profile::Quick {
             benches.retain(|bench| {
                 (!workloads.is_empty() || !bench.spec.is_extra)
-                    && (!engines.is_empty() || bench.role != Role::Baseline)
+                    && (!engines.is_empty() || is_for_all(bench.role))
             });
         }
         Ok(benches)
+    }
+
+    /// The same of latencies.
+    ///
+    /// # Errors
+    ///
+    /// If a name is not among the probes.
+    pub fn select_probes<S: AsRef<str>>(
+        self,
+        probes: Vec<Probe>,
+        scenarios: &[S],
+        engines: &[S],
+    ) -> Result<Vec<Probe>, Unknown> {
+        let mut probes = latency::select(probes, scenarios, engines)?;
+        if self == Profile::Quick && engines.is_empty() {
+            probes.retain(|probe| is_for_all(probe.role));
+        }
+        Ok(probes)
     }
 
     /// Keeps what it measures with this meter.
@@ -78,6 +97,11 @@ impl Profile {
         };
         benches.iter().filter(|bench| !is_too_long(bench)).cloned().collect()
     }
+}
+
+/// Whether it takes part in a short run without being named.
+fn is_for_all(role: Role) -> bool {
+    matches!(role, Role::Floor | Role::Loop)
 }
 
 impl FromStr for Profile {

@@ -40,8 +40,8 @@ fn measure(row: &[&Bench], settings: &Settings, program: &Program, outcome: &mut
     let mut floor = None;
     let mut others = Vec::new();
     for bench in row {
-        match bench.missing_capability() {
-            Some(gap) => outcome.missing.push(gap),
+        match bench.missing() {
+            Some(gap) => outcome.miss(gap),
             None if bench.is_floor() => floor = Some(Contender::new(bench, program)),
             None => others.push(Contender::new(bench, program)),
         }
@@ -52,7 +52,7 @@ fn measure(row: &[&Bench], settings: &Settings, program: &Program, outcome: &mut
             Obstacle::Fault(fault) => {
                 outcome.faulty.push(Faulty { bench: contender.bench.to_string(), fault });
             }
-            Obstacle::Missing(gap) | Obstacle::NotHere(gap) => outcome.missing.push(gap),
+            Obstacle::Missing(gap) | Obstacle::NotHere(gap) => outcome.miss(gap),
         }
         Ok(())
     });

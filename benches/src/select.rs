@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::engine::Bench;
+use crate::engine::{Bench, Role};
 use crate::latency::Probe;
 
 /// Work on an engine, by its names.
@@ -19,8 +19,8 @@ pub(crate) trait Named {
     fn id(&self) -> String;
     /// The engine's name.
     fn engine(&self) -> &str;
-    /// Whether others are compared with it.
-    fn is_floor(&self) -> bool;
+    /// What the engine is in a comparison.
+    fn role(&self) -> Role;
 }
 
 impl Named for Bench {
@@ -42,8 +42,8 @@ impl Named for Bench {
         &self.engine.name
     }
 
-    fn is_floor(&self) -> bool {
-        Bench::is_floor(self)
+    fn role(&self) -> Role {
+        self.role
     }
 }
 
@@ -66,8 +66,8 @@ impl Named for Probe {
         &self.engine.name
     }
 
-    fn is_floor(&self) -> bool {
-        self.is_floor
+    fn role(&self) -> Role {
+        self.role
     }
 }
 
@@ -109,7 +109,7 @@ pub(crate) fn pick<T: Named, S: AsRef<str>>(
     let is_wanted = |item: &T| {
         (names.is_empty() || wanted.contains(&item.id()))
             && (engines.is_empty()
-                || item.is_floor()
+                || item.role() == Role::Floor
                 || engines.iter().any(|name| item.engine() == name.as_ref()))
     };
     Ok(items.into_iter().filter(is_wanted).collect())

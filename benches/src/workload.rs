@@ -3,7 +3,7 @@
 use std::fmt;
 use std::rc::Rc;
 
-use conformance::adapter::{Adapter, Capability, Failure};
+use conformance::adapter::{Adapter, Capabilities, Capability, Failure};
 use reports::record::workload_id;
 
 use crate::baselines::Poller;
@@ -26,6 +26,8 @@ pub struct Spec {
     pub events: u64,
     /// What a loop has to have.
     pub needs: &'static [Capability],
+    /// Of what it has to have one, if there is any.
+    pub needs_one_of: &'static [Capability],
     /// What the floor is made of.
     pub floor: MadeOf,
     /// Whether it is left out of a short run by a meter that takes long for it.
@@ -82,6 +84,13 @@ impl Spec {
     /// The name with the parameters, as `ready/ready=100`.
     pub fn id(&self) -> String {
         workload_id(self.name, &self.parameters)
+    }
+
+    /// What a loop that has these lacks.
+    pub(crate) fn lacking(&self, has: Capabilities) -> Vec<Capability> {
+        let lacks = |need: &Capability| !has.has(*need);
+        let one_of = self.needs_one_of.first().filter(|_| self.needs_one_of.iter().all(lacks));
+        self.needs.iter().copied().filter(lacks).chain(one_of.copied()).collect()
     }
 }
 

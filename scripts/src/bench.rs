@@ -11,7 +11,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use benches::latency::{self as latencies, Settings as Slices};
-use benches::{Meter, Outcome, Profile, Program, Progress, builtin, exact, quick};
+use benches::{
+    Bench as Benchmark, Meter, Outcome, Profile, Program, Progress, builtin, exact, quick,
+};
+use benches_field as field;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use comfy_table::{CellAlignment, Table, presets};
@@ -32,7 +35,9 @@ pub(crate) struct Bench {
     #[arg(long = "workload", value_name = "WORKLOAD")]
     workloads: Vec<String>,
 
-    /// Only this loop or baseline, beside the floor; may be repeated
+    /// Only this loop or baseline, beside the floor; may be repeated. The loops of others (tokio,
+    /// async-io, mio, and libuv, glib, libevent, libev, sd-event and libwayland where their
+    /// libraries are) have to be named in a quick run
     #[arg(long = "engine", value_name = "ENGINE")]
     engines: Vec<String>,
 
@@ -40,7 +45,8 @@ pub(crate) struct Bench {
     #[arg(long = "meter", value_name = "METER", value_parser = meter())]
     meters: Vec<Meter>,
 
-    /// How much to measure: the loops on some workloads, or everything, which takes long
+    /// How much to measure: calloop-ref and calloop on some workloads, or everything on all
+    /// loops, which takes long
     #[arg(long, value_name = "PROFILE", value_parser = profile(), default_value_t)]
     profile: Profile,
 
@@ -69,6 +75,11 @@ fn profile() -> impl TypedValueParser<Value = Profile> {
     let is_known = "it is one of the possible values";
     PossibleValuesParser::new(Profile::ALL.map(Profile::name))
         .map(move |name| name.parse().expect(is_known))
+}
+
+/// The benchmarks of an engine, and perhaps of others.
+pub(crate) fn of_engine(name: &str) -> Vec<Benchmark> {
+    field::benches_of(name).unwrap_or_else(builtin)
 }
 
 /// The exit code of a run that was interrupted.
@@ -107,12 +118,16 @@ impl Bench {
         let (scenarios, workloads) = latency::scenarios(&self.workloads);
         let wants_all = self.workloads.is_empty();
         let benches = if wants_all || !workloads.is_empty() {
-            self.profile.select(builtin(), &workloads, &self.engines)?
+            self.profile.select(
+                [builtin(), field::benches()].concat(),
+                &workloads,
+                &self.engines,
+            )?
         } else {
             Vec::new()
         };
         let probes = if wants_all || !scenarios.is_empty() {
-            latency::probes(&scenarios, &self.engines, !benches.is_empty())?
+            latency::probes(self.profile, &scenarios, &self.engines, !benches.is_empty())?
         } else {
             Vec::new()
         };
@@ -160,7 +175,10 @@ fn add(record: &mut Record, outcome: Outcome) -> Extent {
     let Outcome { measurements, latencies, missing, faulty, .. } = outcome;
     record.measurements.extend(measurements);
     record.latencies.extend(latencies);
-    record.missing.extend(missing);
+    // Of a loop that is not here every meter says so.
+    let is_news = |gap: &Missing| !record.missing.contains(gap);
+    let news: Vec<Missing> = missing.into_iter().filter(is_news).collect();
+    record.missing.extend(news);
     let extent = if faulty.is_empty() { Extent::Whole } else { Extent::Faulty };
     record.missing.extend(faulty.into_iter().map(|faulty| {
         eprintln!("error: {faulty}");
@@ -232,10 +250,23 @@ fn print(record: &Record) -> Result<()> {
         writeln!(out, "\ncalloop-ref against its targets")?;
         writeln!(out, "{targets}")?;
     }
-    for missing in &record.missing {
-        writeln!(out, "not measured: {}: {}; {}", missing.what, missing.why, missing.mend)?;
+    for (what, Missing { why, mend, .. }) in gaps(&record.missing) {
+        writeln!(out, "not measured: {}: {why}; {mend}", what.join(", "))?;
     }
     Ok(out.flush()?)
+}
+
+/// What has one reason together, with one that has it.
+fn gaps(missing: &[Missing]) -> Vec<(Vec<&str>, &Missing)> {
+    let mut gaps: Vec<(Vec<&str>, &Missing)> = Vec::new();
+    for gap in missing {
+        let is_same = |other: &Missing| (&other.why, &other.mend) == (&gap.why, &gap.mend);
+        match gaps.iter_mut().find(|(_, other)| is_same(other)) {
+            Some((what, _)) => what.push(&gap.what),
+            None => gaps.push((vec![&gap.what], gap)),
+        }
+    }
+    gaps
 }
 
 fn table(measurements: &[Measurement]) -> Table {

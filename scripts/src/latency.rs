@@ -1,7 +1,9 @@
 //! How long events take to come: which are timed by `suite bench`, and their table.
 
 use anyhow::Result;
+use benches::Profile;
 use benches::latency::{self, Probe};
+use benches_field as field;
 use comfy_table::{CellAlignment, Table, presets};
 use reports::record::Latency;
 
@@ -18,11 +20,13 @@ pub(crate) fn scenarios(names: &[String]) -> (Vec<String>, Vec<String>) {
 /// The probes of these scenarios on these engines. An engine may be one that only workloads have,
 /// as their floors, if there are any.
 pub(crate) fn probes(
+    profile: Profile,
     scenarios: &[String],
     engines: &[String],
     has_workloads: bool,
 ) -> Result<Vec<Probe>> {
-    match latency::select(latency::builtin(), scenarios, engines) {
+    let all = [latency::builtin(), field::probes()].concat();
+    match profile.select_probes(all, scenarios, engines) {
         Err(unknown) if unknown.kind == "engine" && has_workloads => Ok(Vec::new()),
         selected => Ok(selected?),
     }
@@ -78,8 +82,8 @@ mod tests {
     #[test]
     fn an_engine_of_workloads_alone_is_no_mistake_beside_them() {
         let engines = names(&["boxed-futures"]);
-        assert!(probes(&[], &engines, true).is_ok_and(|probes| probes.is_empty()));
-        assert!(probes(&[], &engines, false).is_err());
+        assert!(probes(Profile::Quick, &[], &engines, true).is_ok_and(|probes| probes.is_empty()));
+        assert!(probes(Profile::Quick, &[], &engines, false).is_err());
     }
 
     #[test]

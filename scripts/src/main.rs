@@ -98,7 +98,7 @@ fn main() -> ExitCode {
     if let Some(code) = runner::serve_built_in() {
         return code;
     }
-    if let Some(code) = benches::serve(&benches::builtin()) {
+    if let Some(code) = benches::serve_engine(bench::of_engine) {
         return code;
     }
     let suites = built_in::all();

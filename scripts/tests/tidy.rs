@@ -10,14 +10,15 @@ fn root() -> PathBuf {
 }
 
 /// Which members of the workspace each member may use, outside of its tests.
-const MAY_USE: [(&str, &[&str]); 6] = [
+const MAY_USE: [(&str, &[&str]); 7] = [
     ("calloop-ref", &[]),
     ("reports", &[]),
     ("conformance", &["calloop-ref", "reports"]),
     // It has calloop-ref's source, not calloop-ref.
     ("faulty-calloop", &["conformance", "reports"]),
     ("benches", &["calloop-ref", "conformance", "reports"]),
-    ("scripts", &["calloop-ref", "conformance", "benches", "reports"]),
+    ("benches-field", &["benches", "conformance", "reports"]),
+    ("scripts", &["calloop-ref", "conformance", "benches", "benches-field", "reports"]),
 ];
 
 #[test]

@@ -4,11 +4,12 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use conformance::adapter::{Adapter, Capability, Failure, Interest, Mode, Next};
+use conformance::adapter::{Adapter, Capability, Failure, Interest, Next};
 
 use super::{Scenario, Sends, Spec, Stage};
 use crate::baselines::{Kernel, Poller, subject};
 use crate::raw;
+use crate::workloads::reading_mode;
 
 #[derive(Copy, Clone)]
 pub(super) struct Eventfd;
@@ -23,7 +24,7 @@ impl Scenario for Eventfd {
             // It counts how often it was written.
             sends: Sends::Freely,
             is_loaded: false,
-            needs: &[Capability::Level],
+            needs: &[Capability::Descriptors],
             floor: subject::<Kernel>(),
         }
     }
@@ -37,7 +38,7 @@ impl Scenario for Eventfd {
             &event_loop.handle(),
             eventfd,
             Interest::Read,
-            Mode::Level,
+            reading_mode::<A>(),
             move |_, fd, _| {
                 // Where nothing can be read, the loop tells of an event that there is not.
                 watch.saw(raw::take(fd).unwrap_or(0));

@@ -22,11 +22,11 @@ use std::time::Duration;
 use reports::record::{Latency, Missing};
 
 use self::probe::Scenario;
-pub use self::probe::{Probe, Sends, Spec, builtin, of, select};
+pub use self::probe::{Probe, Sends, Spec, builtin, not_here, of, select};
 use self::schedule::Plan;
 use self::stage::Stage;
 use self::watch::Counted;
-use crate::outcome::{self, Faulty, Outcome, Progress};
+use crate::outcome::{Faulty, Outcome, Progress};
 use crate::select::rows;
 
 /// How much is measured.
@@ -67,9 +67,8 @@ pub fn measure(
 ) -> Outcome {
     let mut outcome = Outcome::default();
     let (able, unable): (Vec<&Probe>, Vec<&Probe>) =
-        probes.iter().partition(|probe| probe.lacks.is_empty());
-    let gap = |probe: &&Probe| outcome::missing_capabilities(probe.to_string(), &probe.lacks);
-    outcome.missing.extend(unable.iter().filter_map(gap));
+        probes.iter().partition(|probe| probe.missing().is_none());
+    unable.iter().filter_map(|probe| probe.missing()).for_each(|gap| outcome.miss(gap));
     let rows = rows(able);
     for (done, (what, row)) in rows.iter().enumerate() {
         let mut is_over = || progress(Progress { what, done, total: rows.len() }).is_break();
@@ -139,7 +138,7 @@ fn latency(probe: &Probe, counted: &Counted) -> Latency {
         workload: probe.spec.name.to_string(),
         parameters: probe.spec.parameters.clone(),
         engine: probe.engine.clone(),
-        is_floor: probe.is_floor,
+        is_floor: probe.is_floor(),
         missed: counted.missed,
         buckets: counted.buckets(),
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conformance::adapter::{Adapter, Capability, Failure};
-use reports::record::{Subject, workload_id};
+use reports::record::{Missing, Subject, workload_id};
 
 use super::channel::Channel;
 use super::eventfd::Eventfd;
@@ -13,7 +13,8 @@ use super::signal::Signal;
 use super::stage::Stage;
 use super::timer::Timer;
 use super::wake::Wake;
-use crate::engine::{Floor, Loop, OfLoop, of_every_loop};
+use crate::engine::{Floor, Loop, OfLoop, Role, of_every_loop};
+use crate::outcome::missing_capabilities;
 use crate::raw;
 use crate::select::{Unknown, pick};
 
@@ -85,11 +86,27 @@ pub struct Probe {
     pub spec: Spec,
     /// The engine.
     pub engine: Subject,
-    /// Whether the engine is the floor that others are compared with.
-    pub is_floor: bool,
+    /// What the engine is in a comparison.
+    pub role: Role,
     /// What the loop would have to have besides; if anything, it cannot be measured.
     pub lacks: Vec<Capability>,
+    /// Why it is not measured, and what it takes, if that is known from the start.
+    pub gap: Option<Missing>,
     pub(super) run: Run,
+}
+
+impl Probe {
+    /// Whether the engine is the floor that others are compared with.
+    pub fn is_floor(&self) -> bool {
+        self.role == Role::Floor
+    }
+
+    /// What it takes to have it measured, if anything.
+    pub(super) fn missing(&self) -> Option<Missing> {
+        let work = || format!("{} on {}", self.spec.name, self.engine.name);
+        let lacks = || missing_capabilities(work(), &self.lacks);
+        self.gap.clone().or_else(lacks)
+    }
 }
 
 /// What runs a scenario on an engine.
@@ -119,7 +136,7 @@ impl<A: Adapter> Engine for Loop<A> {
         let lacks = spec.needs.iter().copied().filter(|need| !capabilities.has(*need)).collect();
         let engine = Subject { name: A::NAME.to_string(), version: A::version() };
         let run = move |stage: &Stage| scenario.on::<A>(stage);
-        Probe { spec, engine, is_floor: false, lacks, run: Arc::new(run) }
+        Probe { spec, engine, role: Role::Loop, lacks, gap: None, run: Arc::new(run) }
     }
 }
 
@@ -129,7 +146,7 @@ impl Engine for Floor {
         let engine = spec.floor.clone();
         let run = move |stage: &Stage| scenario.floor(stage);
         let lacks = raw::lacking(spec.needs);
-        Probe { spec, engine, is_floor: true, lacks, run: Arc::new(run) }
+        Probe { spec, engine, role: Role::Floor, lacks, gap: None, run: Arc::new(run) }
     }
 }
 
@@ -170,6 +187,19 @@ pub fn of<A: Adapter>() -> Vec<Probe> {
     all::<Loop<A>>()
 }
 
+/// Every scenario on a loop that is not on this machine: with each it is told what is missing.
+pub fn not_here(name: &str, missing: &Missing) -> Vec<Probe> {
+    let mut probes = all::<Floor>();
+    for probe in &mut probes {
+        let spec = probe.spec.clone();
+        let engine = Subject { name: name.to_string(), version: String::new() };
+        let run = |_: &Stage| Err(Failure::Other("the loop is not here".to_string()));
+        let (lacks, gap) = (Vec::new(), Some(missing.clone()));
+        *probe = Probe { spec, engine, role: Role::Loop, lacks, gap, run: Arc::new(run) };
+    }
+    probes
+}
+
 /// Keeps the probes of these scenarios on these engines, with their floors, as
 /// [`select`](crate::select()) does with benchmarks.
 ///
@@ -196,7 +226,7 @@ mod tests {
         let ids = |is_it: &dyn Fn(&Probe) -> bool| -> Vec<String> {
             probes.iter().filter(|probe| is_it(probe)).map(|probe| probe.spec.id()).collect()
         };
-        let floors = ids(&|probe| probe.is_floor);
+        let floors = ids(&Probe::is_floor);
         assert_eq!(floors.len(), floors.iter().collect::<BTreeSet<_>>().len(), "{floors:?}");
         for engine in ["calloop-ref", "calloop-0.14", "calloop-0.13"] {
             assert_eq!(ids(&|probe| probe.engine.name == engine), floors, "{engine}");

@@ -7,6 +7,11 @@ use conformance::adapter::{Adapter, Capability, Failure, TimerNext};
 use super::{Scenario, Sends, Spec, Stage};
 use crate::baselines::{Kernel, Poller, subject};
 
+/// How far away an instant is. A loop that counts delays only is given that.
+fn until(due: Instant) -> Duration {
+    due.saturating_duration_since(Instant::now())
+}
+
 #[derive(Copy, Clone)]
 pub(super) struct Timer {
     pub(super) delay_us: u64,
@@ -23,7 +28,7 @@ impl Scenario for Timer {
             period: Duration::from_micros(self.delay_us),
             sends: Sends::Nobody,
             is_loaded: self.is_loaded,
-            needs: &[Capability::Deadlines],
+            needs: &[Capability::TimerRepeat],
             floor: subject::<Kernel>(),
         }
     }
@@ -33,10 +38,21 @@ impl Scenario for Timer {
         let watch = stage.watch();
         stage.begin();
         let Some(first) = stage.next_due() else { return Ok(()) };
-        A::insert_deadline(&event_loop.handle(), first, move |_, _| {
+        let has_deadlines = A::capabilities().has(Capability::Deadlines);
+        let next = move |due| match has_deadlines {
+            true => TimerNext::At(due),
+            false => TimerNext::After(until(due)),
+        };
+        let callback = move |_: &A::Handle, _| {
             watch.saw(1);
-            watch.next_due().map_or(TimerNext::Stop, TimerNext::At)
-        })?;
+            watch.next_due().map_or(TimerNext::Stop, next)
+        };
+        let handle = event_loop.handle();
+        if has_deadlines {
+            A::insert_deadline(&handle, first, callback)?;
+        } else {
+            A::insert_timer(&handle, until(first), callback)?;
+        }
         while !stage.is_over() {
             event_loop.dispatch(None)?;
         }
@@ -50,7 +66,7 @@ impl Scenario for Timer {
         stage.begin();
         while let Some(due) = stage.next_due() {
             loop {
-                let left = due.saturating_duration_since(Instant::now());
+                let left = until(due);
                 if left.is_zero() {
                     break;
                 }

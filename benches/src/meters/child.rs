@@ -131,12 +131,18 @@ pub(crate) fn run<T: FromStr>(mut command: Command) -> Result<T, Trouble> {
 /// has [`quick`](crate::quick()) or [`exact`](super::exact()) called has to call this first of all,
 /// with every benchmark that it may want to measure.
 pub fn serve(benches: &[Bench]) -> Option<ExitCode> {
+    serve_engine(|_| benches.to_vec())
+}
+
+/// The same with the benchmarks of the engine that is asked for only: for a program with engines
+/// that take long to list, because libraries have to be opened.
+pub fn serve_engine(benches_of: impl FnOnce(&str) -> Vec<Bench>) -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     let flag = arguments.next()?;
     let outcome = if flag == FLAG {
-        Job::parse(arguments).map(|job| perform(benches, &job))
+        Job::parse(arguments).map(|job| perform(&benches_of(&job.engine), &job))
     } else if flag == paired::FLAG {
-        Turn::parse(arguments).map(|turn| turn.perform(benches))
+        Turn::parse(arguments).map(|turn| turn.perform(&benches_of(turn.engine())))
     } else {
         return None;
     };

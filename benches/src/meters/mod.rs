@@ -27,7 +27,7 @@ use self::allocations::Allocated;
 pub use self::allocations::CountingAllocator;
 use self::calls::{Calls, Counts};
 use self::child::Job;
-pub use self::child::serve;
+pub use self::child::{serve, serve_engine};
 use crate::burden::Burden;
 use crate::engine::Bench;
 use crate::outcome::{Faulty, Obstacle, Outcome, Progress};
@@ -77,6 +77,16 @@ impl Meter {
             // They are counted in all threads, and of one-sided work only one does the same always.
             Meter::Allocations => repeats != Repeats::Never && !bench.spec.is_one_sided,
         }
+    }
+
+    /// What it takes to see the work of this engine, if anything.
+    fn missing(self, bench: &Bench) -> Option<Missing> {
+        let is_unseen = self == Meter::Allocations && bench.allocates_unseen;
+        is_unseen.then(|| Missing {
+            what: format!("{self} of {}", bench.engine.name),
+            why: "a library in C allocates by malloc(3), which is not counted".to_string(),
+            mend: "valgrind, which tells those of a whole process".to_string(),
+        })
     }
 }
 
@@ -151,7 +161,7 @@ pub fn exact(
         for (bench, measured) in group.iter().zip(together(group, meter, program)) {
             match measured {
                 Ok(measurement) => outcome.measurements.push(measurement),
-                Err(Obstacle::Missing(missing)) => outcome.missing.push(missing),
+                Err(Obstacle::Missing(missing)) => outcome.miss(missing),
                 Err(Obstacle::NotHere(missing)) => {
                     outcome.missing.push(missing);
                     return outcome;
@@ -179,10 +189,12 @@ fn together(
     thread::scope(|scope| {
         let mut threads = Vec::new();
         for &bench in benches {
-            threads.push(scope.spawn(move || match bench.missing_capability() {
-                Some(missing) => Err(Obstacle::Missing(missing)),
-                None => measure(bench, meter, program),
-            }));
+            threads.push(scope.spawn(
+                move || match bench.missing().or_else(|| meter.missing(bench)) {
+                    Some(missing) => Err(Obstacle::Missing(missing)),
+                    None => measure(bench, meter, program),
+                },
+            ));
         }
         let outcomes = threads.into_iter().map(|thread| match thread.join() {
             Ok(measured) => measured,

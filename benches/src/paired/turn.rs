@@ -77,6 +77,10 @@ impl Turn {
         })
     }
 
+    pub(crate) fn engine(&self) -> &str {
+        &self.engine
+    }
+
     /// Does it: the process is this one.
     pub(crate) fn perform(&self, benches: &[Bench]) -> Result<(), String> {
         let bench = child::find(benches, &self.workload, &self.engine)?;

@@ -3,9 +3,9 @@
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use conformance::adapter::{Adapter, Capability, Failure, Interest, Mode, Next};
+use conformance::adapter::{Adapter, Capability, Failure, Interest, Next};
 
-use super::{WRONG, drain};
+use super::{WRONG, drain, reading_mode};
 use crate::baselines::Poller;
 use crate::raw;
 use crate::tally::Tally;
@@ -59,7 +59,7 @@ impl Workload for Cascade {
             per: "event",
             units: pipes,
             events: pipes,
-            needs: &[Capability::Level],
+            needs: &[Capability::Descriptors],
             is_extra: true,
             ..Spec::default()
         }
@@ -70,9 +70,10 @@ impl Workload for Cascade {
         let handle = event_loop.handle();
         let (readers, writers) = self.pipes()?;
         let writers = Rc::new(writers);
+        let mode = reading_mode::<A>();
         for (reader, number) in readers.into_iter().zip(0..) {
             let (tally, writers) = (tally.clone(), writers.clone());
-            A::insert_fd(&handle, reader, Interest::Read, Mode::Level, move |_, fd, _| {
+            A::insert_fd(&handle, reader, Interest::Read, mode, move |_, fd, _| {
                 let read = rustix::io::read(fd, &mut [0]);
                 tally.saw(if read == Ok(1) { number } else { WRONG });
                 match self.next(number).map(|next| rustix::io::write(&writers[next], &[0])) {

@@ -5,10 +5,10 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
-use conformance::adapter::{Adapter, Capability, Failure, Interest, Mode, Next};
+use conformance::adapter::{Adapter, Capability, Failure, Interest, Next};
 
 use super::partner::await_until;
-use super::{WRONG, drain};
+use super::{WRONG, drain, reading_mode};
 use crate::baselines::Poller;
 use crate::tally::Tally;
 use crate::workload::{Run, Spec, Workload};
@@ -90,7 +90,7 @@ impl Workload for Echo {
             per: "request",
             units: self.connections,
             events: self.connections,
-            needs: &[Capability::Level],
+            needs: &[Capability::Descriptors],
             is_extra: true,
             // The clients' part, whose system calls have other names.
             uncounted: vec![
@@ -106,9 +106,10 @@ impl Workload for Echo {
         let mut event_loop = A::new()?;
         let handle = event_loop.handle();
         let (mut connections, servers) = self.connect()?;
+        let mode = reading_mode::<A>();
         for (server, number) in servers.into_iter().zip(0..) {
             let tally = tally.clone();
-            A::insert_fd(&handle, server, Interest::Read, Mode::Level, move |_, fd, _| {
+            A::insert_fd(&handle, server, Interest::Read, mode, move |_, fd, _| {
                 tally.saw(if answer(fd).is_ok() { number } else { WRONG });
                 Next::Continue
             })?;

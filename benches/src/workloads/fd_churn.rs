@@ -2,11 +2,10 @@
 
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::time::Duration;
 
 use conformance::adapter::{Adapter, Capability, Failure, Interest, Mode, Next};
 
-use super::WRONG;
+use super::{WRONG, drain};
 use crate::baselines::Poller;
 use crate::raw;
 use crate::tally::Tally;
@@ -45,15 +44,22 @@ impl Workload for FdChurn {
     fn on<A: Adapter>(self, tally: Rc<Tally>) -> Result<Run, Failure> {
         let mut event_loop = A::new()?;
         let handle = event_loop.handle();
+        // Where a dispatch is several waits, what stays ready comes several times.
+        let is_read = !A::capabilities().has(Capability::OneWaitADispatch);
         let seen = tally.clone();
         let insert = move |fd, number| {
             let tally = seen.clone();
-            A::insert_fd(&handle, fd, Interest::Read, Mode::Level, move |_, _, _| {
+            A::insert_fd(&handle, fd, Interest::Read, Mode::Level, move |_, fd, _| {
                 tally.saw(number);
-                Next::Continue
+                match is_read.then(|| raw::clear(fd)) {
+                    Some(Err(_)) => Next::Fail("an eventfd could not be read"),
+                    _ => Next::Continue,
+                }
             })
         };
-        for (fd, number) in self.descriptors()?.into_iter().zip(0..) {
+        let descriptors = self.descriptors()?;
+        let first = raw::duplicate(&descriptors[0])?;
+        for (fd, number) in descriptors.into_iter().zip(0..) {
             insert(fd, number)?;
         }
         let handle = event_loop.handle();
@@ -63,7 +69,10 @@ impl Workload for FdChurn {
                 let source = insert(raw::duplicate(&original)?, WRONG)?;
                 A::remove(&handle, source);
             }
-            event_loop.dispatch(Some(Duration::ZERO))
+            if is_read {
+                raw::raise(&first)?;
+            }
+            drain(&mut event_loop, &tally)
         }))
     }
 

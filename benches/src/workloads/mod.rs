@@ -6,6 +6,7 @@ mod channel;
 mod channel_streamed;
 mod compositor;
 mod crew;
+mod due;
 mod echo;
 mod empty;
 mod executor;
@@ -32,7 +33,7 @@ mod wake_running;
 
 use std::time::{Duration, Instant};
 
-use conformance::adapter::{Adapter, Failure, Mode};
+use conformance::adapter::{Adapter, Capability, Failure, Mode};
 
 use self::async_read::AsyncRead;
 use self::cascade::Cascade;
@@ -164,16 +165,22 @@ fn timers<E: Engine>() -> Vec<Option<Bench>> {
 /// The number of an event that must not come.
 const WRONG: u64 = u64::MAX;
 
-/// Dispatches without waiting until every event has come, or far too many dispatches went by; then
-/// the tally tells.
+/// How descriptors are watched where all is read of them, so that it makes no difference.
+pub(crate) fn reading_mode<A: Adapter>() -> Mode {
+    match A::capabilities().has(Capability::Level) {
+        true => Mode::Level,
+        false => Mode::Edge,
+    }
+}
+
+/// Dispatches until every event has come, or nothing comes; then the tally tells.
+///
+/// They are there, so that the first dispatch does not wait. One that brings nothing may be of a
+/// loop that is told of events by another thread, and the next does.
 #[inline]
 fn drain<A: Adapter>(event_loop: &mut A, tally: &Tally) -> Result<(), Failure> {
-    let mut dispatches_left = tally.awaited() + 10;
-    while tally.awaited() > 0 && dispatches_left > 0 {
-        event_loop.dispatch(Some(Duration::ZERO))?;
-        dispatches_left -= 1;
-    }
-    Ok(())
+    event_loop.dispatch(Some(Duration::ZERO))?;
+    await_all(event_loop, || tally.awaited())
 }
 
 /// How long a loop may wait in vain before what it waits for counts as lost.

@@ -15,6 +15,9 @@ use crate::workload::{Run, Spec, Workload};
 /// As many as one wait brings; more take several.
 const AT_ONCE: u64 = 1024;
 
+/// After so many, a loop that makes room for twice as many each time has it for all.
+const WAITS_FOR_ROOM: u32 = 10;
+
 #[derive(Copy, Clone)]
 pub(super) struct Ready {
     pub(super) mode: Mode,
@@ -106,13 +109,22 @@ impl Workload for Ready {
                 next.clone()
             })?;
         }
-        Ok(Run::new(tally.clone(), move || {
+        let counted = tally.clone();
+        let mut operation = move || {
             to_raise.iter().try_for_each(raw::raise)?;
             match self.ready {
                 ..=AT_ONCE => event_loop.dispatch(Some(Duration::ZERO)),
-                _ => drain(&mut event_loop, &tally),
+                _ => drain(&mut event_loop, &counted),
             }
-        }))
+        };
+        // Some loops make room for as many events as there were too many for the last wait.
+        for _ in 0..WAITS_FOR_ROOM {
+            operation()?;
+            if tally.settle().is_ok() {
+                break;
+            }
+        }
+        Ok(Run::new(tally, operation))
     }
 
     fn floor<P: Poller>(self, tally: Rc<Tally>) -> Result<Run, Failure> {

@@ -2,11 +2,11 @@
 
 use std::os::fd::AsFd;
 use std::rc::Rc;
-use std::time::Duration;
 
 use conformance::adapter::{Adapter, Capability, Failure};
 use nix::sys::signal::{SigSet, Signal as Number};
 
+use super::drain;
 use crate::baselines::Poller;
 use crate::raw::{self, SignalFd};
 use crate::tally::Tally;
@@ -21,7 +21,7 @@ impl Workload for Signal {
     fn spec(self) -> Spec {
         Spec {
             name: "signal",
-            about: "a signal sent to the thread itself, then a dispatch that brings it",
+            about: "a signal sent to the thread itself, then dispatches until it has come",
             per: "event",
             units: 1,
             events: 1,
@@ -38,9 +38,9 @@ impl Workload for Signal {
         A::insert_signals(&event_loop.handle(), &[SIGNAL as i32], move |_, event| {
             seen.saw(u64::from(event.signal != SIGNAL as i32));
         })?;
-        Ok(Run::new(tally, move || {
+        Ok(Run::new(tally.clone(), move || {
             raw::signal_this_thread(SIGNAL as i32)?;
-            event_loop.dispatch(Some(Duration::ZERO))
+            drain(&mut event_loop, &tally)
         }))
     }
 

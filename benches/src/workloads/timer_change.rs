@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use conformance::adapter::{Adapter, Capability, Failure, TimerNext};
 
+use super::due::{self, Due};
 use super::shuffle::shuffled;
 use super::{Preparation, WRONG, drain};
 use crate::baselines::Poller;
@@ -69,20 +70,21 @@ impl TimerChange {
     }
 
     fn cancel<A: Adapter>(self, mut event_loop: A, tally: Rc<Tally>) -> Run {
-        let handle = event_loop.handle();
+        let (handle, due) = (event_loop.handle(), Due::on::<A>());
         Run::new(tally.clone(), move || {
-            let insert = |delay, number| {
+            let saw = |number| {
                 let tally = tally.clone();
-                A::insert_timer(&handle, delay, move |_, _| {
+                move |_: &A::Handle, _| {
                     tally.saw(number);
                     TimerNext::Stop
-                })
+                }
             };
             for _ in 1..CHANGES {
-                A::remove(&handle, insert(self.delay(), WRONG)?);
+                let timer = A::insert_timer(&handle, self.delay(), saw(WRONG))?;
+                A::remove(&handle, timer);
             }
-            let cancelled = insert(Duration::ZERO, WRONG)?;
-            insert(Duration::ZERO, 0)?;
+            let cancelled = due.insert::<A, _>(&handle, saw(WRONG))?;
+            due.insert::<A, _>(&handle, saw(0))?;
             A::remove(&handle, cancelled);
             drain(&mut event_loop, &tally)
         })
@@ -124,6 +126,8 @@ impl Workload for TimerChange {
                 about: "a timer inserted at a place among others and cancelled, 100 times, then a \
                         dispatch that finds another due and not the last that was cancelled",
                 per: "pair",
+                needs: &[Capability::Timers],
+                needs_one_of: due::NEEDS_ONE_OF,
                 ..spec
             },
             Change::Rearm => Spec {
@@ -131,7 +135,11 @@ impl Workload for TimerChange {
                 about: "a timer at a place among others set anew, 100 times, the last time so that \
                         it is due, then a dispatch that finds it",
                 per: "change",
-                needs: &[Capability::TimerReset, Capability::TimerRepeat],
+                needs: &[
+                    Capability::TimerReset,
+                    Capability::TimerRepeat,
+                    Capability::ImmediateTimers,
+                ],
                 ..spec
             },
         }

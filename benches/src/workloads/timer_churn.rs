@@ -6,8 +6,9 @@ use std::collections::BinaryHeap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use conformance::adapter::{Adapter, Failure, TimerNext};
+use conformance::adapter::{Adapter, Capability, Failure, TimerNext};
 
+use super::due::{self, Due};
 use super::shuffle::shuffled;
 use super::{WRONG, drain};
 use crate::baselines::Poller;
@@ -41,7 +42,8 @@ impl Workload for TimerChurn {
             per: "pair",
             units: PAIRS,
             events: 1,
-            needs: &[],
+            needs: &[Capability::Timers],
+            needs_one_of: due::NEEDS_ONE_OF,
             floor: MadeOf::Std("std-binary-heap"),
             is_large: self.live > 10_000,
             is_extra: ![1_000, 20_000].contains(&self.live),
@@ -54,28 +56,27 @@ impl Workload for TimerChurn {
         let mut event_loop = A::new()?;
         let handle = event_loop.handle();
         let seen = tally.clone();
-        let insert = move |delay, number| {
+        let saw = move |number| {
             let tally = seen.clone();
-            A::insert_timer(&handle, delay, move |_, _| {
+            move |_: &A::Handle, _| {
                 tally.saw(number);
                 TimerNext::Stop
-            })
+            }
         };
         let delays = self.delays();
         let mut live = Vec::new();
         for delay in &delays {
-            live.push(insert(*delay, WRONG)?);
+            live.push(A::insert_timer(&handle, *delay, saw(WRONG))?);
         }
-        let handle = event_loop.handle();
-        let mut oldest = 0;
+        let (due, mut oldest) = (Due::on::<A>(), 0);
         Ok(Run::new(tally.clone(), move || {
             for _ in 1..PAIRS {
-                let timer = insert(delays[oldest], WRONG)?;
+                let timer = A::insert_timer(&handle, delays[oldest], saw(WRONG))?;
                 A::remove(&handle, std::mem::replace(&mut live[oldest], timer));
                 oldest = (oldest + 1) % live.len();
             }
-            let cancelled = insert(Duration::ZERO, WRONG)?;
-            insert(Duration::ZERO, 0)?;
+            let cancelled = due.insert::<A, _>(&handle, saw(WRONG))?;
+            due.insert::<A, _>(&handle, saw(0))?;
             A::remove(&handle, cancelled);
             drain(&mut event_loop, &tally)
         }))

@@ -5,8 +5,9 @@ use std::collections::BinaryHeap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use conformance::adapter::{Adapter, Failure, TimerNext};
+use conformance::adapter::{Adapter, Capability, Failure, TimerNext};
 
+use super::due::{self, Due};
 use super::shuffle::shuffled;
 use super::{Preparation, WRONG, drain};
 use crate::baselines::Poller;
@@ -37,6 +38,8 @@ impl Workload for TimerDue {
             per: "event",
             units: DUE,
             events: DUE,
+            needs: &[Capability::Timers],
+            needs_one_of: due::NEEDS_ONE_OF,
             floor: MadeOf::Std("std-binary-heap"),
             is_large: self.live > 10_000,
             is_extra: true,
@@ -49,21 +52,22 @@ impl Workload for TimerDue {
         let mut event_loop = A::new()?;
         let handle = event_loop.handle();
         let seen = tally.clone();
-        let insert = move |delay, number| {
+        let saw = move |number| {
             let tally = seen.clone();
-            A::insert_timer(&handle, delay, move |_, _| {
+            move |_: &A::Handle, _| {
                 tally.saw(number);
                 TimerNext::Stop
-            })
+            }
         };
         let preparation = Preparation::begin();
         for delay in self.delays() {
             preparation.is_in_time()?;
-            insert(delay, WRONG)?;
+            A::insert_timer(&handle, delay, saw(WRONG))?;
         }
+        let due = Due::on::<A>();
         Ok(Run::new(tally.clone(), move || {
             for number in 0..DUE {
-                insert(Duration::ZERO, number)?;
+                due.insert::<A, _>(&handle, saw(number))?;
             }
             drain(&mut event_loop, &tally)
         }))

@@ -37,7 +37,11 @@ impl Workload for TimerFire {
             per: "event",
             units: self.timers,
             events: self.timers,
-            needs: &[Capability::Deadlines, Capability::SubMillisecondTimers],
+            needs: &[
+                Capability::Deadlines,
+                Capability::SubMillisecondTimers,
+                Capability::DeadlineOrder,
+            ],
             floor: MadeOf::Std("std-binary-heap"),
             is_large: self.timers > 10_000,
             is_extra: ![1_000, 20_000].contains(&self.timers),

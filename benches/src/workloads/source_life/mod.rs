@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use conformance::adapter::{Adapter, Capability, Failure};
 
-use super::Preparation;
+use super::{Preparation, due};
 use crate::baselines::Poller;
 use crate::tally::{Fault, Tally};
 use crate::workload::{MadeOf, Measure, Repeats, Run, Spec, Workload};
@@ -111,7 +111,7 @@ impl Kind {
 
     fn needs(self) -> &'static [Capability] {
         match self {
-            Kind::Fd => &[Capability::Level],
+            Kind::Fd => &[Capability::Descriptors],
             Kind::Timer => &[Capability::TimerRepeat],
             Kind::Ping => &[Capability::Ping],
             Kind::Channel => &[Capability::Channel],
@@ -119,6 +119,10 @@ impl Kind {
             Kind::Executor => &[Capability::Executor],
             Kind::Signal => &[Capability::Signals],
         }
+    }
+
+    fn needs_one_of(self) -> &'static [Capability] {
+        if let Kind::Timer = self { due::NEEDS_ONE_OF } else { &[] }
     }
 
     fn floor(self) -> MadeOf {
@@ -160,6 +164,7 @@ impl Workload for SourceLife {
             // What is removed before it is called brings none.
             events: if stage == Stage::Destroy { 0 } else { count },
             needs: kind.needs(),
+            needs_one_of: kind.needs_one_of(),
             floor: kind.floor(),
             is_large: count > 10_000,
             is_extra: true,

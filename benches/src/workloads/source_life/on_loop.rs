@@ -4,16 +4,16 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use conformance::adapter::{
-    Adapter, CancelIdle as _, ChannelEvent, Failure, Interest, Mode, Next, Ping, Sender, Spawn,
-    TimerNext,
+    Adapter, CancelIdle as _, ChannelEvent, Failure, Interest, Next, Ping, Sender, Spawn, TimerNext,
 };
 
 use super::{FAR, Kind, SourceLife, refused};
 use crate::raw;
 use crate::tally::{Fault, Tally};
 use crate::workload::{Measure, Run};
-use crate::workloads::drain;
+use crate::workloads::due::Due;
 use crate::workloads::signal::SIGNAL;
+use crate::workloads::{drain, reading_mode};
 
 pub(super) fn prepare<A: Adapter>(life: SourceLife, tally: Rc<Tally>) -> Result<Run, Failure> {
     let mut lives = Lives { life, event_loop: A::new()?, tally: tally.clone() };
@@ -58,9 +58,10 @@ impl<A: Adapter> Lives<A> {
 
     fn fd(&mut self, measure: Measure<'_>) -> Result<(), Fault> {
         let (handle, seen) = (&self.event_loop.handle(), self.tally.clone());
+        let mode = reading_mode::<A>();
         let create = |number| {
             let (fd, tally) = (raw::eventfd(1)?, seen.clone());
-            A::insert_fd(handle, fd, Interest::Read, Mode::Level, move |_, fd, _| {
+            A::insert_fd(handle, fd, Interest::Read, mode, move |_, fd, _| {
                 tally.saw(number);
                 match raw::clear(fd) {
                     Ok(()) => Next::Continue,
@@ -73,9 +74,10 @@ impl<A: Adapter> Lives<A> {
 
     fn timer(&mut self, measure: Measure<'_>) -> Result<(), Fault> {
         let (handle, seen) = (&self.event_loop.handle(), self.tally.clone());
+        let due = Due::on::<A>();
         let create = |number| {
             let tally = seen.clone();
-            A::insert_timer(handle, Duration::ZERO, move |_, _| {
+            due.insert::<A, _>(handle, move |_, _| {
                 tally.saw(number);
                 TimerNext::After(FAR)
             })
