@@ -1,5 +1,7 @@
 //! `suite bench`: what an event costs on each loop, as a multiple of the floor.
 
+mod table;
+
 use std::cell::Cell;
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -17,14 +19,13 @@ use benches::{
 use benches_field as field;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use reports::machine::ProcessorTime;
-use reports::ratio::{self, Row, figure};
-use reports::record::{Measurement, Missing, Record, Subject};
+use reports::record::{Measurement, Missing, Record};
 use reports::store;
 use signal_hook::consts::SIGINT;
 
+use self::table::{gaps, table};
 use crate::{latency, targets};
 
 /// What to measure.
@@ -254,51 +255,4 @@ fn print(record: &Record) -> Result<()> {
         writeln!(out, "not measured: {}: {why}; {mend}", what.join(", "))?;
     }
     Ok(out.flush()?)
-}
-
-/// What has one reason together, with one that has it.
-fn gaps(missing: &[Missing]) -> Vec<(Vec<&str>, &Missing)> {
-    let mut gaps: Vec<(Vec<&str>, &Missing)> = Vec::new();
-    for gap in missing {
-        let is_same = |other: &Missing| (&other.why, &other.mend) == (&gap.why, &gap.mend);
-        match gaps.iter_mut().find(|(_, other)| is_same(other)) {
-            Some((what, _)) => what.push(&gap.what),
-            None => gaps.push((vec![&gap.what], gap)),
-        }
-    }
-    gaps
-}
-
-fn table(measurements: &[Measurement]) -> Table {
-    let rows = ratio::rows(measurements);
-    let engines = ratio::engines(&rows);
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
-    let names = engines.iter().map(|engine| format!("{} {}", engine.name, engine.version));
-    table.set_header(["workload", "unit", "floor"].map(String::from).into_iter().chain(names));
-    for row in &rows {
-        let floor = row.floor.map_or_else(String::new, figure);
-        let cells = engines.iter().map(|engine| cell(row, engine));
-        let workload = format!("{} {}", row.workload, row.parameters);
-        table.add_row([workload, row.unit.clone(), floor].into_iter().chain(cells));
-    }
-    for column in 2..engines.len() + 3 {
-        let column = table.column_mut(column).expect("the table has these columns");
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
-}
-
-fn cell(row: &Row<'_>, engine: &Subject) -> String {
-    match (row.values.get(engine), row.paired.get(engine), row.ratio(engine)) {
-        // With as much as chance may add or take away.
-        (Some(value), Some(ratio), _) => {
-            let reach = (ratio.high / ratio.low).sqrt() - 1.0;
-            let percent = 100.0 * reach.max(ratio.noise);
-            format!("{} {:6.2}× ±{percent:.0} %", figure(*value), ratio.value)
-        }
-        (Some(value), None, Some(ratio)) => format!("{} {ratio:6.2}×", figure(*value)),
-        (Some(value), None, None) => figure(*value),
-        (None, ..) => String::new(),
-    }
 }
