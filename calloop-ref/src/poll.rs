@@ -19,10 +19,12 @@ pub struct Poll {
 }
 
 impl Poll {
+    #[inline]
     pub(crate) fn new(reactor: Rc<Reactor>) -> Self {
         Poll { reactor }
     }
 
+    #[inline]
     pub(crate) fn reactor(&self) -> &Rc<Reactor> {
         &self.reactor
     }

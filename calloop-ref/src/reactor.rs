@@ -118,12 +118,14 @@ impl Reactor {
 
     // Timers.
 
+    #[inline]
     pub(crate) fn insert_timer(&self, deadline: Instant, expiry: Expiry) -> TimerKey {
         let key = self.timers.borrow_mut().insert(self.scale.nanoseconds(deadline), expiry);
         self.show_deadline();
         key
     }
 
+    #[inline]
     pub(crate) fn cancel_timer(&self, key: TimerKey) {
         // Dropped after the borrow has ended: a waker may run code of its own.
         let cancelled = self.timers.borrow_mut().cancel(key);
@@ -152,9 +154,7 @@ impl Reactor {
     pub(crate) fn take_expired(&self, expired: &mut std::collections::VecDeque<Expiry>) {
         let now = self.now();
         let mut timers = self.timers.borrow_mut();
-        while let Some((_, expiry)) = timers.pop_due(now) {
-            expired.push_back(expiry);
-        }
+        timers.take_due(now, |expiry| expired.push_back(expiry));
     }
 
     // Asynchronous adapters.

@@ -10,6 +10,11 @@ use slab::Slab;
 
 const CHILDREN: usize = 4;
 
+/// From this many on it may pay to sort the timers, see [`TimerHeap::take_due`].
+const SORTED_FROM: usize = 32;
+/// How many may be sorted for each that was taken out by itself.
+const SORTED_FOR_ONE: usize = 4;
+
 /// The name of a timer in the heap; stale once the timer was taken out.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TimerKey {
@@ -76,6 +81,7 @@ impl<P> TimerHeap<P> {
         self.nodes.first().map(|node| node.deadline)
     }
 
+    #[inline]
     pub(crate) fn insert(&mut self, deadline: u64, payload: P) -> TimerKey {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
@@ -91,18 +97,50 @@ impl<P> TimerHeap<P> {
     }
 
     /// Takes a timer out before it is due; `None` when it is no longer in the heap.
+    #[inline]
     pub(crate) fn cancel(&mut self, key: TimerKey) -> Option<P> {
         let timer = self.timers.get(key.slot as usize)?;
         if timer.sequence != key.sequence {
             return None;
         }
         let position = self.positions[key.slot as usize] as usize;
-        Some(self.take(position).1)
+        Some(self.take(position))
+    }
+
+    /// Takes out all timers that are due at `now`, in order.
+    ///
+    /// Where many are due, to sort what is left costs less than a way to the leaves for each, and
+    /// the less the more there are. That many are due shows as they are taken: a share of all has
+    /// been, and there is another. If that was the last, a few times as many were sorted in vain as
+    /// were taken, so that a timer still costs what it does in a heap, times a constant.
+    #[inline]
+    pub(crate) fn take_due(&mut self, now: u64, mut take: impl FnMut(P)) {
+        let mut taken = 0;
+        while let Some(payload) = self.pop_due(now) {
+            take(payload);
+            taken += 1;
+            let left = self.nodes.len();
+            if left >= SORTED_FROM && left <= taken * SORTED_FOR_ONE {
+                return self.take_due_sorted(now, take);
+            }
+        }
+    }
+
+    fn take_due_sorted(&mut self, now: u64, mut take: impl FnMut(P)) {
+        self.nodes.sort_unstable_by_key(Node::rank);
+        let due = self.nodes.partition_point(|node| node.deadline <= now);
+        for node in self.nodes.drain(..due) {
+            take(self.timers.remove(node.slot as usize).payload);
+        }
+        // What is sorted is a heap.
+        for position in 0..self.nodes.len() {
+            self.place(position, self.nodes[position]);
+        }
     }
 
     /// Takes out the first timer if it is due at `now`.
     #[inline]
-    pub(crate) fn pop_due(&mut self, now: u64) -> Option<(u64, P)> {
+    pub(crate) fn pop_due(&mut self, now: u64) -> Option<P> {
         match self.nodes.first() {
             Some(first) if first.deadline <= now => Some(self.take(0)),
             _ => None,
@@ -110,7 +148,7 @@ impl<P> TimerHeap<P> {
     }
 
     /// Takes out the node at `position`, filling the gap with the last one.
-    fn take(&mut self, position: usize) -> (u64, P) {
+    fn take(&mut self, position: usize) -> P {
         let node = self.nodes[position];
         let last = self.nodes.pop().expect("there is one at `position`");
         if position < self.nodes.len() {
@@ -119,8 +157,7 @@ impl<P> TimerHeap<P> {
             let leaf = self.sink_gap(position);
             self.sift_up(leaf, last);
         }
-        let timer = self.timers.remove(node.slot as usize);
-        (node.deadline, timer.payload)
+        self.timers.remove(node.slot as usize).payload
     }
 
     /// Moves the gap at `position` towards the root until `node` stands right in it.
@@ -201,24 +238,32 @@ mod tests {
             Some(self.timers.remove(at).1)
         }
 
-        fn pop_due(&mut self, now: u64) -> Option<(u64, usize)> {
-            (self.timers.first()?.0 <= now).then(|| self.timers.remove(0))
+        fn take_due(&mut self, now: u64) -> Vec<usize> {
+            let due = self.timers.partition_point(|(deadline, _)| *deadline <= now);
+            self.timers.drain(..due).map(|(_, id)| id).collect()
         }
+    }
+
+    fn take_due(heap: &mut TimerHeap<usize>, now: u64) -> Vec<usize> {
+        let mut taken = Vec::new();
+        heap.take_due(now, |id| taken.push(id));
+        taken
     }
 
     #[derive(Clone, Debug)]
     enum Step {
         Insert(u64),
         Cancel(usize),
-        PopDue(u64),
+        TakeDue(u64),
     }
 
+    /// Few deadlines, so that equal ones are common; times to take them that seldom leave none or
+    /// take none.
     fn step() -> impl Strategy<Value = Step> {
-        // Few deadlines, so that equal ones are common.
         prop_oneof![
-            3 => (0u64..12).prop_map(Step::Insert),
-            2 => any::<usize>().prop_map(Step::Cancel),
-            1 => (0u64..12).prop_map(Step::PopDue),
+            60 => (0u64..12).prop_map(Step::Insert),
+            20 => any::<usize>().prop_map(Step::Cancel),
+            1 => (0u64..12).prop_map(Step::TakeDue),
         ]
     }
 
@@ -240,13 +285,15 @@ mod tests {
                         prop_assert_eq!(heap.cancel(keys[id]), model.cancel(id));
                     }
                     Step::Cancel(_) => {}
-                    Step::PopDue(now) => prop_assert_eq!(heap.pop_due(now), model.pop_due(now)),
+                    Step::TakeDue(now) => {
+                        prop_assert_eq!(take_due(&mut heap, now), model.take_due(now));
+                    }
                 }
                 let first = model.timers.first().map(|(deadline, _)| *deadline);
                 prop_assert_eq!(heap.next_deadline(), first);
             }
-            while let Some(expected) = model.pop_due(u64::MAX) {
-                prop_assert_eq!(heap.pop_due(u64::MAX), Some(expected));
+            for now in [6, u64::MAX] {
+                prop_assert_eq!(take_due(&mut heap, now), model.take_due(now));
             }
             prop_assert_eq!(heap.next_deadline(), None);
         }

@@ -114,12 +114,18 @@ pub(crate) struct Epochs {
 
 impl Epochs {
     /// Takes note of what a registration pass issued.
+    #[inline]
     pub(crate) fn record(&mut self, factory: &TokenFactory) {
-        let issued = factory.issued() as usize;
-        if issued == 0 {
-            return;
+        if factory.issued() > 0 {
+            self.first = factory.epoch();
         }
-        self.first = factory.epoch();
+        if factory.issued() > 1 {
+            self.record_rest(factory);
+        }
+    }
+
+    fn record_rest(&mut self, factory: &TokenFactory) {
+        let issued = factory.issued() as usize;
         if self.rest.len() < issued - 1 {
             let mut rest = std::mem::take(&mut self.rest).into_vec();
             rest.resize(issued - 1, 0);

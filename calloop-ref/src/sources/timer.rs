@@ -73,16 +73,25 @@ struct Armed {
 }
 
 impl Armed {
+    #[inline]
     fn new(reactor: &Rc<Reactor>, token: Token, deadline: Option<Instant>) -> Self {
         let mut armed = Armed { reactor: Rc::downgrade(reactor), token, entry: None };
-        armed.arm(deadline);
+        armed.arm(reactor, deadline);
         armed
     }
 
-    fn arm(&mut self, deadline: Option<Instant>) {
-        if let (Some(deadline), Some(reactor)) = (deadline, self.reactor.upgrade()) {
+    #[inline]
+    fn arm(&mut self, reactor: &Reactor, deadline: Option<Instant>) {
+        if let Some(deadline) = deadline {
             let key = reactor.insert_timer(deadline, Expiry::Source(self.token));
             self.entry = Some((deadline, key));
+        }
+    }
+
+    #[inline]
+    fn arm_again(&mut self, deadline: Option<Instant>) {
+        if let (Some(_), Some(reactor)) = (deadline, self.reactor.upgrade()) {
+            self.arm(&reactor, deadline);
         }
     }
 }
@@ -164,7 +173,7 @@ impl EventSource for Timer {
             TimeoutAction::ToInstant(deadline) => Some(deadline),
             TimeoutAction::ToDuration(duration) => Instant::now().checked_add(duration),
         };
-        armed.arm(self.deadline);
+        armed.arm_again(self.deadline);
         Ok(if self.deadline.is_some() { PostAction::Continue } else { PostAction::Remove })
     }
 
