@@ -36,6 +36,7 @@ use std::fmt;
 use std::future::Future;
 use std::ops::ControlFlow;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use async_task::{Runnable, Task};
@@ -74,8 +75,8 @@ pub struct ExecutorDestroyed;
 /// What an executor and its schedulers share.
 struct Tasks<T> {
     run_queue: Arc<RunQueue>,
-    /// Taken from the run queue, all at once for the sake of its lock, and not polled yet: older
-    /// than what is there now.
+    /// To be polled before those in the run queue: what was scheduled while that was empty, which
+    /// spares its lock, and what was taken from it, all at once for the same reason.
     taken: RefCell<VecDeque<Runnable>>,
     futures: Rc<Futures<T>>,
     is_destroyed: Cell<bool>,
@@ -92,6 +93,9 @@ struct Futures<T> {
 /// The tasks that are to be polled, filled by wakers on any thread.
 struct RunQueue {
     queue: Mutex<Queue>,
+    /// Whether there is something in `queue`, to ask without its lock. Who is told by a push, in
+    /// whatever way, finds it so.
+    is_filled: AtomicBool,
     arrived: Condvar,
     node: WakeNode,
 }
@@ -113,6 +117,7 @@ pub fn executor<T>() -> crate::Result<(Executor<T>, Scheduler<T>)> {
     let tasks = Rc::new(Tasks {
         run_queue: Arc::new(RunQueue {
             queue: Mutex::default(),
+            is_filled: AtomicBool::new(false),
             arrived: Condvar::new(),
             node: woken.node().clone(),
         }),
@@ -151,8 +156,7 @@ impl<T> Scheduler<T> {
             run_queue.push(runnable);
         });
         self.tasks.futures.unfinished.borrow_mut()[index] = Some(task);
-        // As `schedule` would, which counts a reference to the task more meanwhile.
-        self.tasks.run_queue.push(runnable);
+        self.tasks.add(runnable);
         Ok(())
     }
 }
@@ -197,10 +201,24 @@ impl<T> Tasks<T> {
     fn next(&self) -> Option<Runnable> {
         let mut taken = self.taken.borrow_mut();
         if taken.is_empty() {
-            // They change places, so that both keep their memory.
-            std::mem::swap(&mut self.run_queue.lock().runnables, &mut *taken);
+            self.run_queue.take(&mut taken);
         }
         taken.pop_front()
+    }
+
+    /// Has a task polled for the first time, behind all that wait.
+    fn add(&self, runnable: Runnable) {
+        if self.run_queue.is_filled.load(Ordering::Relaxed) {
+            return self.run_queue.push(runnable);
+        }
+        let mut taken = self.taken.borrow_mut();
+        // As in the run queue: who added the first one has woken the executor.
+        let is_first = taken.is_empty();
+        taken.push_back(runnable);
+        drop(taken);
+        if is_first {
+            self.run_queue.node.wake();
+        }
     }
 }
 
@@ -210,12 +228,23 @@ impl RunQueue {
         // Who pushed the first one has woken the executor, or is about to.
         let is_first = queue.runnables.is_empty();
         queue.runnables.push_back(runnable);
+        self.is_filled.store(true, Ordering::Relaxed);
         if queue.is_awaited {
             self.arrived.notify_one();
         }
         drop(queue);
         if is_first {
             self.node.wake();
+        }
+    }
+
+    /// Moves all to `taken`, which is empty.
+    fn take(&self, taken: &mut VecDeque<Runnable>) {
+        if self.is_filled.load(Ordering::Relaxed) {
+            let mut queue = self.lock();
+            // They change places, so that both keep their memory.
+            std::mem::swap(&mut queue.runnables, taken);
+            self.is_filled.store(false, Ordering::Relaxed);
         }
     }
 
