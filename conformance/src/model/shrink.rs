@@ -9,6 +9,10 @@ use crate::adapter::{Adapter, Interest, Mode};
 /// No more programs than this are tried.
 const TRIES_MAX: usize = 4000;
 
+/// After so many rounds that find nothing it is small enough. One is too few on a busy machine: a
+/// deviation that hangs on time does not show each time.
+const ROUNDS_IN_VAIN_MAX: usize = 3;
+
 /// Finds, within the limit, a small program that shows a deviation, which need not be the same.
 pub(super) fn shrink<A: Adapter>(
     counterexample: Counterexample,
@@ -24,9 +28,9 @@ pub(crate) fn shrink_by(
     try_one: &mut dyn FnMut(&Program) -> Option<Counterexample>,
 ) -> Counterexample {
     let (mut tries, begin) = (0, Instant::now());
-    let mut is_smaller = true;
-    while is_smaller {
-        is_smaller = false;
+    let mut rounds_in_vain = 0;
+    while rounds_in_vain < ROUNDS_IN_VAIN_MAX {
+        rounds_in_vain += 1;
         for pass in PASSES {
             let mut position = 0;
             while let Some(candidate) = pass(&smallest.program, position) {
@@ -37,7 +41,7 @@ pub(crate) fn shrink_by(
                 match try_one(&candidate).filter(|_| candidate != smallest.program) {
                     Some(smaller) => {
                         smallest = smaller;
-                        is_smaller = true;
+                        rounds_in_vain = 0;
                     }
                     None => position += 1,
                 }
