@@ -61,7 +61,7 @@ impl Entry {
         for bench in &mut benches {
             bench.role = Role::Field;
             bench.allocates_unseen = self.is_in_c;
-            let limit = Limit::of(self.name, &bench.spec.id());
+            let limit = Limit::of(self.name, bench.spec.name, &bench.spec.id());
             bench.gap = bench.gap.take().or_else(|| limit.map(Limit::gap));
         }
         benches
@@ -74,7 +74,7 @@ impl Entry {
         };
         for probe in &mut probes {
             probe.role = Role::Field;
-            let limit = Limit::of(self.name, &probe.spec.id());
+            let limit = Limit::of(self.name, probe.spec.name, &probe.spec.id());
             probe.gap = probe.gap.take().or_else(|| limit.map(Limit::gap));
         }
         probes

@@ -58,11 +58,14 @@ fn trial(
 fn limits_are_of_what_there_is() -> Result<(), Failed> {
     let benches = benches_field::benches();
     let probes = benches_field::probes();
-    let works = benches.iter().map(|it| (it.engine.name.as_str(), it.spec.id()));
-    let scenarios = probes.iter().map(|it| (it.engine.name.as_str(), it.spec.id()));
-    let all: Vec<(&str, String)> = works.chain(scenarios).collect();
+    let works = benches.iter().map(|it| (&it.engine.name, it.spec.name, it.spec.id()));
+    let scenarios = probes.iter().map(|it| (&it.engine.name, it.spec.name, it.spec.id()));
+    let all: Vec<(&String, &str, String)> = works.chain(scenarios).collect();
     for limit in LIMITS {
-        if !all.contains(&(limit.engine, limit.work.to_string())) {
+        let is_about = |(engine, name, id): &(&String, &str, String)| {
+            *engine == limit.engine && (*name == limit.work || id == limit.work)
+        };
+        if !all.iter().any(is_about) {
             return Err(format!("there is nothing that {limit:?} is about").into());
         }
     }
@@ -94,7 +97,7 @@ fn measure(probes: &[Probe]) -> Result<(), Failed> {
         Settings { rounds: 1, slice: Duration::from_millis(5), at_least: 2, patience: LIMIT };
     let mut wrong = Vec::new();
     let mut checked = 0;
-    for probe in probes.iter().filter(|probe| probe.lacks.is_empty()) {
+    for probe in probes.iter().filter(|probe| probe.lacks.is_empty() && !is_uncertain(probe)) {
         checked += 1;
         let mut asked = probe.clone();
         asked.gap = None;
@@ -105,6 +108,15 @@ fn measure(probes: &[Probe]) -> Result<(), Failed> {
         }
     }
     verdict(wrong, checked)
+}
+
+/// Where it is known to go wrong sometimes.
+fn is_uncertain(probe: &Probe) -> bool {
+    let sometimes = LIMITS.iter().filter(|limit| limit.sometimes);
+    probe.gap.is_some()
+        && sometimes
+            .into_iter()
+            .any(|it| (it.engine, it.work) == (&probe.engine.name, probe.spec.name))
 }
 
 fn measured((): ()) -> String {

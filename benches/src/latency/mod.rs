@@ -7,6 +7,7 @@
 
 mod channel;
 mod eventfd;
+mod handler;
 mod load;
 mod probe;
 mod schedule;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use conformance::adapter::{Adapter, Capability, Failure};
 use nix::sys::signal::{SigSet, Signal as Number};
 
+use super::handler::Kept;
 use super::{Scenario, Sends, Spec, Stage};
 use crate::baselines::{Kernel, Poller, subject};
 use crate::raw;
@@ -32,6 +33,7 @@ impl Scenario for Signal {
     }
 
     fn on<A: Adapter>(self, stage: &Stage) -> Result<(), Failure> {
+        let _kept = Kept::of(SIGNAL as i32);
         let mut event_loop = A::new()?;
         let watch = stage.watch();
         A::insert_signals(&event_loop.handle(), &[SIGNAL as i32], move |_, event| {
