@@ -1,12 +1,12 @@
 //! Loops written in C, found at run time: a file for each, and here what they share.
 //!
-//! No header and no development package takes part in the build. [`library!`] opens a library when
+//! No header and no development package takes part in the build. `library!` opens a library when
 //! it is first asked for and looks up the functions that its adapter uses. The compiler cannot
 //! check their types: each file names the header and the version that they are taken from. A
 //! library that is not there is no error but [`Missing`], which names the package that has it.
 //!
-//! C code gets a [`Callback`] as its user data. A panic must not unwind through the frames of C
-//! between a callback and the dispatch: [`guard`] keeps it, and [`resume`] goes on with it when the
+//! C code gets a `Callback` as its user data. A panic must not unwind through the frames of C
+//! between a callback and the dispatch: `guard` keeps it, and `resume` goes on with it when the
 //! C function has returned. The loop delivers meanwhile what is left and knows of nothing, so that
 //! no adapter here declares `panics`: it would be tested, and not the loop.
 
