@@ -1,13 +1,14 @@
 //! Every benchmark counts right on every loop of the field that is here, and what is said not to be
 //! measured cannot be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use benches::Bench;
+use benches::engine::Role;
 use benches::latency::{self, Probe, Settings};
+use benches::{Bench, Profile};
 use benches_field::LIMITS;
 use libtest_mimic::{Arguments, Failed, Trial};
 use reports::record::Missing;
@@ -18,7 +19,10 @@ const LIMIT: Duration = Duration::from_secs(60);
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
-    let mut trials = vec![Trial::test("limits_are_of_what_there_is", limits_are_of_what_there_is)];
+    let mut trials = vec![
+        Trial::test("limits_are_of_what_there_is", limits_are_of_what_there_is),
+        Trial::test("a_short_run_has_the_field_where_it_is_named", only_where_named),
+    ];
     let benches = by_engine(benches_field::benches(), |bench| bench.engine.name.clone());
     trials.extend(benches.into_iter().map(|(name, benches)| {
         let absence = absence(&name, benches[0].gap.as_ref());
@@ -53,6 +57,22 @@ fn trial(
 ) -> Trial {
     let is_absent = absence.is_some();
     Trial::test(name, run).with_ignored_flag(is_absent).with_kind(absence.unwrap_or_default())
+}
+
+fn only_where_named() -> Result<(), Failed> {
+    let engines = |profile: Profile, engines: &[&str]| -> Result<BTreeSet<String>, Failed> {
+        let benches = [benches::builtin(), benches_field::benches()].concat();
+        let probes = [latency::builtin(), benches_field::probes()].concat();
+        let benches = profile.select(benches, &[], engines)?;
+        let probes = profile.select_probes(probes, &[], engines)?;
+        let benches = benches.into_iter().filter(|bench| bench.role == Role::Field);
+        let probes = probes.into_iter().filter(|probe| probe.role == Role::Field);
+        Ok(benches.map(|it| it.engine.name).chain(probes.map(|it| it.engine.name)).collect())
+    };
+    assert!(engines(Profile::Quick, &[])?.is_empty());
+    assert!(engines(Profile::Quick, &["tokio"])?.into_iter().eq(["tokio"]));
+    assert!(engines(Profile::Full, &[])?.len() >= 8);
+    Ok(())
 }
 
 fn limits_are_of_what_there_is() -> Result<(), Failed> {
