@@ -295,9 +295,14 @@ impl Adapter for SdEventLoop {
 
     /// The library does not tell, but its newest functions have the version in theirs.
     fn version() -> String {
-        let function = Functions::get().sd_event_new as *const c_void;
-        let newest = super::version::symbol_versions(function, "LIBSYSTEMD_").max();
-        newest.map_or_else(|| "unknown".to_string(), |newest| newest.to_string())
+        // The whole library is read for it, and every benchmark asks.
+        static VERSION: OnceLock<String> = OnceLock::new();
+        let read = || {
+            let function = Functions::get().sd_event_new as *const c_void;
+            let newest = super::version::symbol_versions(function, "LIBSYSTEMD_").max();
+            newest.map_or_else(|| "unknown".to_string(), |newest| newest.to_string())
+        };
+        VERSION.get_or_init(read).clone()
     }
 
     fn capabilities() -> Capabilities {
