@@ -20,23 +20,26 @@
 //! There is one reactor for the process, and a thread of async-io looks after it while no dispatch
 //! does.
 
+mod fds;
+mod senders;
+mod tasks;
+
 use std::cell::{Cell, RefCell};
-use std::future::{Future, pending, poll_fn};
-use std::io;
+use std::future::{Future, pending};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::pin::{Pin, pin};
-use std::rc::{Rc, Weak};
-use std::task::{Context, Poll};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use ::async_io::{Async, Timer, block_on};
-use async_channel::{Receiver, TrySendError};
 use async_executor::LocalExecutor;
-use futures_util::future::{AbortHandle, Either, abortable, select};
+
+use fds::{Io, ready};
+use senders::{Pinger, Spawner, Waker};
+use tasks::{Caller, Handle, Shared, Source};
 
 use crate::adapter::{
     Adapter, AsyncFd, Capabilities, Capability, ChannelEvent, Failure, Interest, Mode, Next, Ping,
-    Readiness, Refusal, Sender, Spawn, Stop, TimerNext,
+    Readiness, Sender, Spawn, Stop, TimerNext,
 };
 
 const VERSION: &str = "2.6.0";
@@ -44,148 +47,6 @@ const VERSION: &str = "2.6.0";
 /// An executor with its tasks, on the reactor of the process.
 #[derive(Debug)]
 pub struct AsyncIo(Handle);
-
-/// Reaches the loop. Tasks have it without keeping it alive.
-#[derive(Clone, Debug)]
-pub struct Handle(Rc<Shared>);
-
-#[derive(Debug)]
-struct Shared {
-    tasks: LocalExecutor<'static>,
-    /// How many callbacks were called.
-    calls: Cell<u64>,
-    /// Whether a dispatch waits for news.
-    is_waiting: Cell<bool>,
-    wake: async_channel::Sender<()>,
-    news: Receiver<()>,
-}
-
-impl Shared {
-    /// Waits until what is ready by now has run: until a new task has.
-    async fn settle(&self) {
-        self.tasks.spawn(async {}).await;
-    }
-
-    /// Waits for news.
-    async fn wait(&self, timeout: Option<Duration>) {
-        self.is_waiting.set(true);
-        let news = pin!(self.news.recv());
-        match timeout {
-            // It is over, or not: both end the dispatch.
-            Some(timeout) => drop(select(news, Timer::after(timeout)).await),
-            None => drop(news.await),
-        }
-        self.is_waiting.set(false);
-    }
-
-    /// Has the dispatch that is under way return.
-    fn note(&self) {
-        self.calls.set(self.calls.get() + 1);
-        if self.is_waiting.get() {
-            // If it is full, the dispatch returns as well.
-            let _ = self.wake.try_send(());
-        }
-    }
-}
-
-/// A source by its task.
-#[derive(Clone, Debug)]
-pub struct Source {
-    task: AbortHandle,
-    is_removed: Rc<Cell<bool>>,
-    /// Where it is a timer.
-    timer: Option<Rc<RefCell<Timer>>>,
-}
-
-/// What a task calls back through.
-#[derive(Clone)]
-struct Caller {
-    shared: Weak<Shared>,
-    is_removed: Rc<Cell<bool>>,
-}
-
-impl Caller {
-    /// Calls back. `None`: the source is removed, and the task has to end.
-    fn call<R>(&self, callback: impl FnOnce(&Handle) -> R) -> Option<R> {
-        let handle = Handle(self.shared.upgrade()?);
-        handle.0.note();
-        let answer = callback(&handle);
-        (!self.is_removed.get()).then_some(answer)
-    }
-}
-
-impl Handle {
-    /// Makes the task of a source.
-    fn spawn<T>(&self, task: impl FnOnce(Caller) -> T) -> Source
-    where
-        T: Future<Output = Option<()>> + 'static,
-    {
-        let caller = Caller { shared: Rc::downgrade(&self.0), is_removed: Rc::default() };
-        let is_removed = caller.is_removed.clone();
-        let (future, task) = abortable(task(caller));
-        self.0.tasks.spawn(future).detach();
-        Source { task, is_removed, timer: None }
-    }
-
-    fn timer<F>(&self, timer: Timer, mut callback: F) -> Source
-    where
-        F: FnMut(&Handle, Option<Instant>) -> TimerNext + 'static,
-    {
-        let timer = Rc::new(RefCell::new(timer));
-        let own = timer.clone();
-        let source = self.spawn(|caller| async move {
-            loop {
-                let poll =
-                    |context: &mut Context<'_>| Pin::new(&mut *own.borrow_mut()).poll(context);
-                let deadline = poll_fn(poll).await;
-                match caller.call(|handle| callback(handle, Some(deadline)))? {
-                    TimerNext::Stop => return None,
-                    TimerNext::After(delay) => own.borrow_mut().set_after(delay),
-                    TimerNext::At(deadline) => own.borrow_mut().set_at(deadline),
-                }
-            }
-        });
-        Source { timer: Some(timer), ..source }
-    }
-
-    fn channel<T, F>(&self, receiver: Receiver<T>, mut callback: F) -> Source
-    where
-        T: 'static,
-        F: FnMut(&Handle, ChannelEvent<T>) + 'static,
-    {
-        self.spawn(|caller| async move {
-            while let Ok(message) = receiver.recv().await {
-                caller.call(|handle| callback(handle, ChannelEvent::Message(message)))?;
-            }
-            caller.call(|handle| callback(handle, ChannelEvent::Closed))
-        })
-    }
-}
-
-fn is_ready(poll: Poll<io::Result<()>>) -> io::Result<bool> {
-    match poll {
-        Poll::Ready(outcome) => outcome.map(|()| true),
-        Poll::Pending => Ok(false),
-    }
-}
-
-/// Waits until a descriptor is ready for what is asked.
-async fn ready(fd: &Async<OwnedFd>, asked: Interest) -> io::Result<Readiness> {
-    let read = matches!(asked, Interest::Read | Interest::Both);
-    let write = matches!(asked, Interest::Write | Interest::Both);
-    poll_fn(|context| {
-        let mut found = Readiness::default();
-        if read {
-            found.readable = is_ready(fd.poll_readable(context))?;
-        }
-        if write {
-            found.writable = is_ready(fd.poll_writable(context))?;
-        }
-        let is_either = found.readable || found.writable;
-        if is_either { Poll::Ready(Ok(found)) } else { Poll::Pending }
-    })
-    .await
-}
 
 impl Adapter for AsyncIo {
     const NAME: &'static str = "async-io";
@@ -381,102 +242,5 @@ impl Adapter for AsyncIo {
         Ok(async move {
             timer.await;
         })
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Pinger(async_channel::Sender<()>);
-
-impl Ping for Pinger {
-    fn ping(&self) {
-        // If it is full, the source is called anyhow.
-        let _ = self.0.try_send(());
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Waker(async_channel::Sender<()>);
-
-impl Stop for Waker {
-    /// There is no run that it could end.
-    fn stop(&self) {}
-
-    fn wakeup(&self) {
-        let _ = self.0.try_send(());
-    }
-}
-
-impl<T: Send + 'static> Sender<T> for async_channel::Sender<T> {
-    fn send(&self, message: T) -> Result<(), T> {
-        self.send_blocking(message).map_err(|refused| refused.0)
-    }
-
-    fn try_send(&self, message: T) -> Result<(), Refusal<T>> {
-        async_channel::Sender::try_send(self, message).map_err(|refused| match refused {
-            TrySendError::Full(message) => Refusal::Full(message),
-            TrySendError::Closed(message) => Refusal::Closed(message),
-        })
-    }
-}
-
-struct Spawner<F> {
-    caller: Caller,
-    callback: Weak<RefCell<F>>,
-    /// It is closed when the source is gone.
-    is_gone: Receiver<()>,
-}
-
-impl<F> Clone for Spawner<F> {
-    fn clone(&self) -> Self {
-        let Spawner { caller, callback, is_gone } = self;
-        Spawner { caller: caller.clone(), callback: callback.clone(), is_gone: is_gone.clone() }
-    }
-}
-
-impl<T: 'static, F: FnMut(&Handle, T) + 'static> Spawn<T> for Spawner<F> {
-    fn spawn(&self, future: impl Future<Output = T> + 'static) -> bool {
-        let Some(shared) = self.caller.shared.upgrade() else { return false };
-        if self.caller.is_removed.get() {
-            return false;
-        }
-        let Spawner { caller, callback, is_gone } = self.clone();
-        let task = async move {
-            let mut future = pin!(future);
-            // A dispatch that polls a future returns after that, as after a callback.
-            let noting = poll_fn(|context| {
-                caller.shared.upgrade().iter().for_each(|shared| shared.note());
-                future.as_mut().poll(context)
-            });
-            let Either::Left((output, _)) = select(noting, pin!(is_gone.recv())).await else {
-                return;
-            };
-            if let Some(callback) = callback.upgrade() {
-                caller.call(|handle| (callback.borrow_mut())(handle, output));
-            }
-        };
-        shared.tasks.spawn(task).detach();
-        true
-    }
-}
-
-#[derive(Debug)]
-struct Io(Async<OwnedFd>);
-
-impl AsyncFd for Io {
-    async fn readable(&mut self) {
-        // No descriptor of this kind fails to be waited for.
-        let _ = self.0.readable().await;
-    }
-
-    async fn writable(&mut self) {
-        let _ = self.0.writable().await;
-    }
-
-    fn fd(&mut self) -> BorrowedFd<'_> {
-        self.0.get_ref().as_fd()
-    }
-
-    fn into_fd(self) -> OwnedFd {
-        self.0.into_inner().expect("a descriptor that is registered can be taken out")
     }
 }

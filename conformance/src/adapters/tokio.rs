@@ -20,28 +20,33 @@
 
 #![allow(unsafe_code, reason = "`AsyncFd` has its user promise that the descriptor stays")]
 
-use std::cell::{Cell, RefCell};
+mod fds;
+mod senders;
+mod tasks;
+
+use std::cell::Cell;
 use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::pin::Pin;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::unix::AsyncFd;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc};
-use tokio::task::{AbortHandle, JoinSet, LocalSet, spawn_local, yield_now};
-use tokio::time::{self, Sleep};
+use tokio::task::{JoinSet, LocalSet, spawn_local, yield_now};
+use tokio::time;
+
+use fds::{Io, interest, ready};
+use senders::{Pinger, Spawner, Waker};
+use tasks::{Handle, Shared, Source, after, noting};
 
 use crate::adapter::{
     self, Adapter, Capabilities, Capability, ChannelEvent, Failure, Interest, Mode, Next, Ping,
-    Readiness, Refusal, Sender, SignalEvent, Spawn, Stop, TimerNext,
+    Readiness, Sender, SignalEvent, Spawn, Stop, TimerNext,
 };
 
 const VERSION: &str = "1.54.1";
@@ -49,157 +54,6 @@ const VERSION: &str = "1.54.1";
 /// A runtime with its tasks.
 #[derive(Debug)]
 pub struct Tokio(Handle);
-
-/// Reaches the loop. Tasks have it without keeping it alive.
-#[derive(Clone, Debug)]
-pub struct Handle(Rc<Shared>);
-
-#[derive(Debug)]
-struct Shared {
-    // The tasks go first: what they hold belongs to the drivers of the runtime.
-    tasks: LocalSet,
-    runtime: Runtime,
-    /// How many callbacks were called.
-    calls: Cell<u64>,
-    /// Ends the wait of a dispatch.
-    news: Arc<Notify>,
-}
-
-/// A source by its task.
-#[derive(Clone, Debug)]
-pub struct Source {
-    task: AbortHandle,
-    is_removed: Rc<Cell<bool>>,
-    /// Where it is a timer.
-    sleep: Option<Rc<RefCell<Pin<Box<Sleep>>>>>,
-}
-
-/// What a task calls back through.
-#[derive(Clone)]
-struct Caller {
-    shared: Weak<Shared>,
-    is_removed: Rc<Cell<bool>>,
-}
-
-impl Caller {
-    /// Has the dispatch that is under way return.
-    fn note(&self) {
-        if let Some(shared) = self.shared.upgrade() {
-            shared.calls.set(shared.calls.get() + 1);
-            // Nothing is kept for a dispatch that does not wait.
-            shared.news.notify_waiters();
-        }
-    }
-
-    /// Calls back. `None`: the source is removed, and the task has to end.
-    fn call<R>(&self, callback: impl FnOnce(&Handle) -> R) -> Option<R> {
-        self.note();
-        let handle = Handle(self.shared.upgrade()?);
-        let answer = callback(&handle);
-        (!self.is_removed.get()).then_some(answer)
-    }
-}
-
-impl Handle {
-    /// Makes the task of a source.
-    fn spawn<T>(&self, task: impl FnOnce(Caller) -> T) -> Source
-    where
-        T: Future<Output = Option<()>> + 'static,
-    {
-        let is_removed = Rc::new(Cell::new(false));
-        let caller = Caller { shared: Rc::downgrade(&self.0), is_removed: is_removed.clone() };
-        let task = self.0.tasks.spawn_local(task(caller)).abort_handle();
-        Source { task, is_removed, sleep: None }
-    }
-
-    fn timer<F>(&self, sleep: Sleep, mut callback: F) -> Source
-    where
-        F: FnMut(&Handle, Option<Instant>) -> TimerNext + 'static,
-    {
-        let sleep = Rc::new(RefCell::new(Box::pin(sleep)));
-        let own = sleep.clone();
-        let source = self.spawn(|caller| async move {
-            loop {
-                poll_fn(|context| own.borrow_mut().as_mut().poll(context)).await;
-                let deadline = own.borrow().deadline().into_std();
-                let next = match caller.call(|handle| callback(handle, Some(deadline)))? {
-                    TimerNext::Stop => return None,
-                    TimerNext::After(delay) => after(delay),
-                    TimerNext::At(deadline) => deadline.into(),
-                };
-                own.borrow_mut().as_mut().reset(next);
-            }
-        });
-        Source { sleep: Some(sleep), ..source }
-    }
-
-    fn channel<T, P, F>(&self, mut poll: P, mut callback: F) -> Source
-    where
-        T: 'static,
-        P: FnMut(&mut Context<'_>) -> Poll<Option<T>> + 'static,
-        F: FnMut(&Handle, ChannelEvent<T>) + 'static,
-    {
-        self.spawn(|caller| async move {
-            while let Some(message) = poll_fn(&mut poll).await {
-                caller.call(|handle| callback(handle, ChannelEvent::Message(message)))?;
-            }
-            caller.call(|handle| callback(handle, ChannelEvent::Closed))
-        })
-    }
-}
-
-/// A future, which a dispatch that polls it returns after, as after a callback.
-async fn noting<T>(caller: Caller, future: Boxed<T>) -> T {
-    let mut future = future;
-    poll_fn(|context| {
-        caller.note();
-        future.as_mut().poll(context)
-    })
-    .await
-}
-
-/// When a delay is over. tokio has an answer for those that no clock gets to.
-fn after(delay: Duration) -> time::Instant {
-    time::sleep(delay).deadline()
-}
-
-fn interest(interest: Interest) -> Result<tokio::io::Interest, Failure> {
-    match interest {
-        Interest::None => Err(Failure::Unsupported),
-        Interest::Read => Ok(tokio::io::Interest::READABLE),
-        Interest::Write => Ok(tokio::io::Interest::WRITABLE),
-        Interest::Both => Ok(tokio::io::Interest::READABLE | tokio::io::Interest::WRITABLE),
-    }
-}
-
-/// What poll(2) says of it. Its end, or an error, is to be read and to be written into.
-fn look(fd: BorrowedFd<'_>, asked: tokio::io::Interest) -> io::Result<Readiness> {
-    let mut flags = PollFlags::empty();
-    flags.set(PollFlags::IN, asked.is_readable());
-    flags.set(PollFlags::OUT, asked.is_writable());
-    let mut fds = [PollFd::new(&fd, flags)];
-    poll(&mut fds, Some(&Timespec::default()))?;
-    let is = |flag| fds[0].revents().intersects(flag | PollFlags::HUP | PollFlags::ERR);
-    Ok(Readiness {
-        readable: asked.is_readable() && is(PollFlags::IN),
-        writable: asked.is_writable() && is(PollFlags::OUT),
-    })
-}
-
-/// Waits until it is ready, by tokio's word, which is taken back if poll(2) finds otherwise.
-async fn ready(fd: &AsyncFd<OwnedFd>, asked: tokio::io::Interest) -> Result<Readiness, io::Error> {
-    loop {
-        let mut guard = fd.ready(asked).await?;
-        let tried = guard.try_io(|fd| {
-            let found = look(fd.get_ref().as_fd(), asked)?;
-            let is_ready = found.readable || found.writable;
-            is_ready.then_some(found).ok_or_else(|| io::ErrorKind::WouldBlock.into())
-        });
-        if let Ok(outcome) = tried {
-            return outcome;
-        }
-    }
-}
 
 impl Adapter for Tokio {
     const NAME: &'static str = "tokio";
@@ -445,93 +299,5 @@ impl Adapter for Tokio {
     ) -> Result<impl Future<Output = ()> + 'static, Failure> {
         let _context = handle.0.runtime.enter();
         Ok(time::sleep(delay))
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Pinger(Arc<Notify>);
-
-impl Ping for Pinger {
-    fn ping(&self) {
-        self.0.notify_one();
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Waker(Arc<Notify>);
-
-impl Stop for Waker {
-    /// There is no run that it could end.
-    fn stop(&self) {}
-
-    fn wakeup(&self) {
-        self.0.notify_one();
-    }
-}
-
-impl<T: Send + 'static> Sender<T> for mpsc::UnboundedSender<T> {
-    fn send(&self, message: T) -> Result<(), T> {
-        mpsc::UnboundedSender::send(self, message).map_err(|refused| refused.0)
-    }
-
-    fn try_send(&self, message: T) -> Result<(), Refusal<T>> {
-        Sender::send(self, message).map_err(Refusal::Closed)
-    }
-}
-
-impl<T: Send + 'static> Sender<T> for mpsc::Sender<T> {
-    /// Blocking, which tokio forbids where its tasks run, is for when there is no room.
-    fn send(&self, message: T) -> Result<(), T> {
-        match Sender::try_send(self, message) {
-            Ok(()) => Ok(()),
-            Err(Refusal::Closed(message)) => Err(message),
-            Err(Refusal::Full(message)) => self.blocking_send(message).map_err(|refused| refused.0),
-        }
-    }
-
-    fn try_send(&self, message: T) -> Result<(), Refusal<T>> {
-        mpsc::Sender::try_send(self, message).map_err(|refused| match refused {
-            TrySendError::Full(message) => Refusal::Full(message),
-            TrySendError::Closed(message) => Refusal::Closed(message),
-        })
-    }
-}
-
-type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;
-
-#[derive(Debug)]
-struct Spawner<T>(mpsc::UnboundedSender<Boxed<T>>);
-
-impl<T> Clone for Spawner<T> {
-    fn clone(&self) -> Self {
-        Spawner(self.0.clone())
-    }
-}
-
-impl<T: 'static> Spawn<T> for Spawner<T> {
-    fn spawn(&self, future: impl Future<Output = T> + 'static) -> bool {
-        self.0.send(Box::pin(future)).is_ok()
-    }
-}
-
-#[derive(Debug)]
-struct Io(AsyncFd<OwnedFd>);
-
-impl adapter::AsyncFd for Io {
-    async fn readable(&mut self) {
-        // It fails once the runtime is gone, and nobody is left to be told.
-        let _ = ready(&self.0, tokio::io::Interest::READABLE).await;
-    }
-
-    async fn writable(&mut self) {
-        let _ = ready(&self.0, tokio::io::Interest::WRITABLE).await;
-    }
-
-    fn fd(&mut self) -> BorrowedFd<'_> {
-        self.0.get_ref().as_fd()
-    }
-
-    fn into_fd(self) -> OwnedFd {
-        self.0.into_inner()
     }
 }

@@ -17,93 +17,33 @@
 //! events. `event_del` keeps an event, but a timer does not know what was left of its time, so that
 //! `disable` is not declared.
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
-use std::ffi::{CStr, c_char, c_int, c_short, c_void};
-use std::fmt;
+mod library;
+mod source;
+mod threads;
+
+use std::cell::RefCell;
+use std::ffi::{CStr, c_short};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use reports::record::Missing;
 
-use super::{Callback, Foreign, Shared, library, resume};
+use library::{
+    EDGE, Functions, LOOP_NO_EXIT_ON_EMPTY, LOOP_NONBLOCK, LOOP_ONCE, PERSIST, PRECISE_TIMER, READ,
+    SIGNAL, WRITE,
+};
+use source::{Handle, Inner, Source, Trigger, check};
+
+use super::{Foreign, resume};
 use crate::adapter::{
     Adapter, Capabilities, Capability, Failure, Interest, Mode, Next, Ping, Readiness, SignalEvent,
     Stop, TimerNext,
 };
 
 const NAME: &str = "libevent";
-
-library! {
-    NAME, in "libevent-core-2.1-7", as ["libevent_core-2.1.so.7", "libevent-2.1.so.7"];
-    fn event_get_version() -> *const c_char;
-    fn event_config_new() -> *mut EventConfig;
-    fn event_config_set_flag(*mut EventConfig, c_int) -> c_int;
-    fn event_config_free(*mut EventConfig);
-    fn event_base_new_with_config(*const EventConfig) -> *mut EventBase;
-    fn event_base_free(*mut EventBase);
-    fn event_base_loop(*mut EventBase, c_int) -> c_int;
-    fn event_base_update_cache_time(*mut EventBase) -> c_int;
-    fn event_new(*mut EventBase, c_int, c_short, EventCallback, *mut c_void) -> *mut RawEvent;
-    fn event_assign(
-        *mut RawEvent,
-        *mut EventBase,
-        c_int,
-        c_short,
-        EventCallback,
-        *mut c_void,
-    ) -> c_int;
-    fn event_add(*mut RawEvent, *const libc::timeval) -> c_int;
-    fn event_del(*mut RawEvent) -> c_int;
-    fn event_free(*mut RawEvent);
-    fn event_active(*mut RawEvent, c_int, c_short);
-}
-
-/// What other threads may use a base with.
-mod threads {
-    use super::{NAME, c_int, library};
-
-    library! {
-        NAME, in "libevent-pthreads-2.1-7", as ["libevent_pthreads-2.1.so.7"];
-        fn evthread_use_pthreads() -> c_int;
-    }
-
-    /// Has the bases that are made from now on be locked.
-    pub(super) fn find() -> Result<(), reports::record::Missing> {
-        // SAFETY: it asks for nothing, and may be called again.
-        Functions::find().map(|threads| _ = unsafe { (threads.evthread_use_pthreads)() })
-    }
-}
-
-/// `struct event_config`.
-#[repr(C)]
-struct EventConfig([u8; 0]);
-
-/// `struct event_base`.
-#[repr(C)]
-struct EventBase([u8; 0]);
-
-/// `struct event`, which the library allocates.
-#[repr(C)]
-struct RawEvent([u8; 0]);
-
-/// `event_callback_fn`.
-type EventCallback = unsafe extern "C" fn(c_int, c_short, *mut c_void);
-
-const PRECISE_TIMER: c_int = 0x20;
-
-const LOOP_ONCE: c_int = 0x01;
-const LOOP_NONBLOCK: c_int = 0x02;
-const LOOP_NO_EXIT_ON_EMPTY: c_int = 0x04;
-
-const READ: c_short = 0x02;
-const WRITE: c_short = 0x04;
-const SIGNAL: c_short = 0x08;
-const PERSIST: c_short = 0x10;
-const EDGE: c_short = 0x20;
 
 /// libevent.
 #[derive(Debug)]
@@ -112,73 +52,6 @@ pub struct Event {
     /// The timer that ends a wait.
     limit: Source,
     waker: Trigger,
-}
-
-/// Reaches the loop.
-#[derive(Clone, Debug)]
-pub struct Handle(Rc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    event: &'static Functions,
-    base: *mut EventBase,
-    /// All sources: the library leaves events to the program.
-    sources: RefCell<BTreeMap<*const Watched, Source>>,
-}
-
-/// A source: one event, or for signals one each.
-#[derive(Clone, Debug)]
-pub struct Source(Rc<Watched>);
-
-/// Gets the descriptor or signal, and what was found.
-type Call = Box<dyn FnMut(&Handle, &Source, c_int, c_short)>;
-
-/// The argument of its events, kept by the loop until it is removed.
-struct Watched {
-    event: &'static Functions,
-    inner: Weak<Inner>,
-    events: RefCell<Vec<*mut RawEvent>>,
-    callback: Callback<Call>,
-    trigger: Trigger,
-    fd: Cell<c_int>,
-}
-
-/// Triggers an event, unless it is freed.
-#[derive(Clone, Debug)]
-struct Trigger(Shared<RawEvent>);
-
-impl Ping for Trigger {
-    fn ping(&self) {
-        // SAFETY: any thread may, as the base is locked, and `Source::remove` waits for it.
-        self.0.using(|raw| unsafe { (Functions::get().event_active)(raw, 0, 0) });
-    }
-}
-
-impl Stop for Trigger {
-    /// There is no run to stop.
-    fn stop(&self) {}
-
-    fn wakeup(&self) {
-        self.ping();
-    }
-}
-
-impl fmt::Debug for Watched {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watched").field("events", &self.events).finish_non_exhaustive()
-    }
-}
-
-/// An answer of libevent.
-fn check(answer: c_int) -> Result<(), Failure> {
-    if answer < 0 { Err(io::Error::last_os_error().into()) } else { Ok(()) }
-}
-
-/// In microseconds, rounded up, because a timer must not be early.
-fn timeval(delay: Duration) -> libc::timeval {
-    let micros = delay.as_nanos().div_ceil(1000);
-    let tv_sec = (micros / 1_000_000).try_into().unwrap_or(libc::time_t::MAX);
-    libc::timeval { tv_sec, tv_usec: (micros % 1_000_000) as libc::suseconds_t }
 }
 
 fn what(interest: Interest, mode: Mode) -> c_short {
@@ -194,113 +67,6 @@ fn what(interest: Interest, mode: Mode) -> c_short {
             Mode::Edge => PERSIST | EDGE,
             Mode::OneShot => 0,
         }
-}
-
-unsafe extern "C" fn on_event(fd: c_int, what: c_short, argument: *mut c_void) {
-    // SAFETY: the argument is a source, of which the loop has a share until its events are freed.
-    let source = unsafe {
-        Rc::increment_strong_count(argument.cast::<Watched>());
-        Source(Rc::from_raw(argument.cast::<Watched>()))
-    };
-    if let Some(inner) = source.0.inner.upgrade() {
-        let handle = Handle(inner);
-        source.0.callback.call(|call| call(&handle, &source, fd, what));
-    }
-}
-
-impl Source {
-    fn argument(&self) -> *mut c_void {
-        Rc::as_ptr(&self.0).cast_mut().cast()
-    }
-
-    /// The one event of a source that is not of signals, unless it is freed.
-    fn raw(&self) -> Option<*mut RawEvent> {
-        self.0.events.borrow().first().copied()
-    }
-
-    fn start_timer(&self, delay: Duration) -> Result<(), Failure> {
-        let (Some(raw), Some(inner)) = (self.raw(), self.0.inner.upgrade()) else { return Ok(()) };
-        // SAFETY: the base and the event exist. What the base takes for now may be long ago.
-        check(unsafe {
-            (self.0.event.event_base_update_cache_time)(inner.base);
-            (self.0.event.event_add)(raw, &timeval(delay))
-        })
-    }
-
-    /// Watches its descriptor, unless for nothing.
-    fn watch(&self, what: c_short) -> Result<(), Failure> {
-        let (Some(raw), Some(inner)) = (self.raw(), self.0.inner.upgrade()) else { return Ok(()) };
-        let event = self.0.event;
-        // SAFETY: the base and the event exist, and the event is not added when it is assigned.
-        check(unsafe {
-            (event.event_del)(raw);
-            (event.event_assign)(raw, inner.base, self.0.fd.get(), what, on_event, self.argument());
-            if what & (READ | WRITE) == 0 { 0 } else { (event.event_add)(raw, ptr::null()) }
-        })
-    }
-
-    /// Frees its events. The callback is dropped at once, or else when it returns.
-    fn remove(&self) {
-        self.0.trigger.0.set(ptr::null_mut());
-        for raw in self.0.events.take() {
-            // SAFETY: it exists, and is freed once: nobody finds it any more.
-            unsafe { (self.0.event.event_free)(raw) };
-        }
-        let kept = self
-            .0
-            .inner
-            .upgrade()
-            .map(|inner| inner.sources.borrow_mut().remove(&Rc::as_ptr(&self.0)));
-        self.0.callback.remove();
-        drop(kept);
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.sources.take().into_values().for_each(|source| source.remove());
-        // SAFETY: it exists, and nobody has a handle or an event of it any more.
-        unsafe { (self.event.event_base_free)(self.base) };
-    }
-}
-
-impl Handle {
-    /// A source without an event.
-    fn source(&self, call: impl FnMut(&Handle, &Source, c_int, c_short) + 'static) -> Source {
-        let (event, inner) = (self.0.event, Rc::downgrade(&self.0));
-        let callback: Callback<Call> = Callback::new(Box::new(call));
-        let (events, trigger, fd) = (RefCell::default(), Trigger(Shared::new()), Cell::new(-1));
-        let source = Source(Rc::new(Watched { event, inner, events, callback, trigger, fd }));
-        self.0.sources.borrow_mut().insert(Rc::as_ptr(&source.0), source.clone());
-        source
-    }
-
-    /// Gives a source an event, which is not added.
-    fn add(&self, source: &Source, fd: c_int, what: c_short) -> Result<*mut RawEvent, Failure> {
-        let Inner { event, base, .. } = &*self.0;
-        // SAFETY: the base exists, and the argument as long as the event.
-        let raw = unsafe { (event.event_new)(*base, fd, what, on_event, source.argument()) };
-        if raw.is_null() {
-            return Err(io::Error::last_os_error().into());
-        }
-        source.0.events.borrow_mut().push(raw);
-        Ok(raw)
-    }
-
-    fn timer(
-        &self,
-        call: impl FnMut(&Handle, &Source, c_int, c_short) + 'static,
-    ) -> Result<Source, Failure> {
-        let source = self.source(call);
-        self.add(&source, -1, 0)?;
-        Ok(source)
-    }
-
-    fn ping(&self, mut callback: impl FnMut(&Handle) + 'static) -> Result<Source, Failure> {
-        let source = self.source(move |handle, _, _, _| callback(handle));
-        source.0.trigger.0.set(self.add(&source, -1, 0)?);
-        Ok(source)
-    }
 }
 
 impl Foreign for Event {

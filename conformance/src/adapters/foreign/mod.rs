@@ -127,14 +127,14 @@ macro_rules! library {
         $(static $variable:ident: $type:ty;)*
     ) => {
         /// The functions of the library.
-        struct Functions {
-            $($function: unsafe extern "C" fn($($argument),*) $(-> $result)?,)+
-            $($variable: $crate::adapters::foreign::Variable<$type>,)*
+        pub(super) struct Functions {
+            $(pub(super) $function: unsafe extern "C" fn($($argument),*) $(-> $result)?,)+
+            $(pub(super) $variable: $crate::adapters::foreign::Variable<$type>,)*
         }
 
         impl Functions {
             /// Opens the library, once in a process.
-            fn find() -> Result<&'static Self, reports::record::Missing> {
+            pub(super) fn find() -> Result<&'static Self, reports::record::Missing> {
                 type Found = Result<Functions, reports::record::Missing>;
                 static FOUND: std::sync::OnceLock<Found> = std::sync::OnceLock::new();
                 let found = FOUND.get_or_init(|| {
@@ -152,7 +152,7 @@ macro_rules! library {
 
             /// The functions, for an adapter that was found.
             #[allow(dead_code, reason = "of a second library, nothing more may be needed")]
-            fn get() -> &'static Self {
+            pub(super) fn get() -> &'static Self {
                 Self::find().expect("the loop is asked for only where it was found")
             }
         }

@@ -16,19 +16,29 @@
 //! but is not what the dispatch answers, so that neither `fallible-callbacks` nor `post-actions` are
 //! declared. Nothing of a loop may be used from another thread: there are neither pings nor a wake-up.
 
+mod clock;
+mod library;
+mod source;
+
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
-use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use libc::{EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, signalfd_siginfo};
+use libc::{EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT};
 use reports::record::Missing;
 
-use super::pointers::{Handle, Pointers};
-use super::{Foreign, library, resume};
+use clock::microseconds;
+use library::{ARMED, Functions, INITIAL, OFF, ON, ONESHOT, PRIORITY_IDLE, SIGNAL_PROCMASK};
+use source::{
+    Event, Source, add, done, enabled, events, on_defer, on_io, on_signal, set_enabled, set_time,
+    timer,
+};
+
+use super::pointers::Handle;
+use super::{Foreign, resume};
 use crate::adapter::{
     Adapter, CancelIdle, Capabilities, Capability, Failure, Interest, Mode, Next, Readiness,
     SignalEvent, TimerNext,
@@ -36,243 +46,9 @@ use crate::adapter::{
 
 const NAME: &str = "sd-event";
 
-library! {
-    NAME, in "libsystemd0", as ["libsystemd.so.0"];
-    fn sd_event_new(*mut *mut SdEvent) -> c_int;
-    fn sd_event_unref(*mut SdEvent) -> *mut SdEvent;
-    fn sd_event_run(*mut SdEvent, u64) -> c_int;
-    fn sd_event_prepare(*mut SdEvent) -> c_int;
-    fn sd_event_wait(*mut SdEvent, u64) -> c_int;
-    fn sd_event_dispatch(*mut SdEvent) -> c_int;
-    fn sd_event_get_state(*mut SdEvent) -> c_int;
-    fn sd_event_get_fd(*mut SdEvent) -> c_int;
-    fn sd_event_add_io(
-        *mut SdEvent, *mut *mut SdSource, c_int, u32, IoHandler, *mut c_void,
-    ) -> c_int;
-    fn sd_event_add_time(
-        *mut SdEvent, *mut *mut SdSource, libc::clockid_t, u64, u64, TimeHandler, *mut c_void,
-    ) -> c_int;
-    fn sd_event_add_signal(
-        *mut SdEvent, *mut *mut SdSource, c_int, SignalHandler, *mut c_void,
-    ) -> c_int;
-    fn sd_event_add_defer(*mut SdEvent, *mut *mut SdSource, Handler, *mut c_void) -> c_int;
-    fn sd_event_source_set_priority(*mut SdSource, i64) -> c_int;
-    fn sd_event_source_set_enabled(*mut SdSource, c_int) -> c_int;
-    fn sd_event_source_set_io_events(*mut SdSource, u32) -> c_int;
-    fn sd_event_source_set_time(*mut SdSource, u64) -> c_int;
-    fn sd_event_source_disable_unref(*mut SdSource) -> *mut SdSource;
-}
-
-/// `sd_event`.
-#[repr(C)]
-#[derive(Debug)]
-pub struct SdEvent([u8; 0]);
-
-/// `sd_event_source`.
-#[repr(C)]
-#[derive(Debug)]
-pub struct SdSource([u8; 0]);
-
-/// `sd_event_handler_t` and the others.
-type Handler = unsafe extern "C" fn(*mut SdSource, *mut c_void) -> c_int;
-type IoHandler = unsafe extern "C" fn(*mut SdSource, c_int, u32, *mut c_void) -> c_int;
-type TimeHandler = unsafe extern "C" fn(*mut SdSource, u64, *mut c_void) -> c_int;
-type SignalHandler =
-    unsafe extern "C" fn(*mut SdSource, *const signalfd_siginfo, *mut c_void) -> c_int;
-
-/// `SD_EVENT_OFF` and the others.
-const OFF: c_int = 0;
-const ON: c_int = 1;
-const ONESHOT: c_int = -1;
-
-/// `SD_EVENT_INITIAL` and the others, as far as a dispatch finds a loop in them.
-const INITIAL: c_int = 0;
-const ARMED: c_int = 1;
-
-/// `SD_EVENT_PRIORITY_IDLE`.
-const PRIORITY_IDLE: i64 = 100;
-/// `SD_EVENT_SIGNAL_PROCMASK`.
-const SIGNAL_PROCMASK: c_int = 1 << 30;
-/// The best accuracy of a timer, in microseconds; zero stands for 250 ms.
-const ACCURACY: u64 = 1;
-
 /// systemd's sd-event.
 #[derive(Debug)]
 pub struct SdEventLoop(Handle<SdEventLoop>);
-
-type Source = super::pointers::Source<SdEventLoop>;
-
-/// What the loop tells.
-#[derive(Clone, Copy, Debug)]
-pub enum Event {
-    /// Nothing else is to be done.
-    Idle,
-    /// The state of a descriptor.
-    State(u32),
-    /// The time that a timer was set to.
-    Time(u64),
-    /// A signal.
-    Signal(SignalEvent),
-}
-
-impl Pointers for SdEventLoop {
-    type Loop = SdEvent;
-    type Raw = SdSource;
-    type Event = Event;
-    /// What a source is when it is enabled: on, or for one report.
-    type State = Cell<c_int>;
-
-    unsafe fn remove(_: *mut SdEvent, raw: *mut SdSource) {
-        // SAFETY: passed on to the caller.
-        unsafe { (Functions::get().sd_event_source_disable_unref)(raw) };
-    }
-
-    unsafe fn destroy(event_loop: *mut SdEvent) {
-        // SAFETY: passed on to the caller.
-        unsafe { (Functions::get().sd_event_unref)(event_loop) };
-    }
-}
-
-/// An answer of the library: an error is the negated number of the system's.
-fn done(answer: c_int) -> Result<(), Failure> {
-    if answer < 0 { Err(io::Error::from_raw_os_error(-answer).into()) } else { Ok(()) }
-}
-
-fn events(interest: Interest, mode: Mode) -> u32 {
-    let directions = match interest {
-        Interest::None => 0,
-        Interest::Read => EPOLLIN,
-        Interest::Write => EPOLLOUT,
-        Interest::Both => EPOLLIN | EPOLLOUT,
-    };
-    (if mode == Mode::Edge { directions | EPOLLET } else { directions }) as u32
-}
-
-fn enabled(mode: Mode) -> c_int {
-    if mode == Mode::OneShot { ONESHOT } else { ON }
-}
-
-/// In microseconds, rounded up, because neither a timer nor a dispatch must end early.
-fn microseconds(time: Duration) -> u64 {
-    time.as_nanos().div_ceil(1_000).try_into().unwrap_or(u64::MAX)
-}
-
-/// One moment, as an instant and on `CLOCK_MONOTONIC`, to turn each into the other. The clock is read
-/// after the instant, so that no timer is early, and soon after it, so that none is late.
-fn moment() -> (Instant, Duration) {
-    static MOMENT: OnceLock<(Instant, Duration)> = OnceLock::new();
-    let read = |_| {
-        let instant = Instant::now();
-        let mut clock = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: it writes to what it is given. Where there is an `Instant`, there is this clock.
-        unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut clock) };
-        let clock = Duration::new(clock.tv_sec.unsigned_abs(), clock.tv_nsec as u32);
-        (instant.elapsed(), (instant, clock))
-    };
-    *MOMENT.get_or_init(|| (0..20).map(read).min().map_or_else(|| read(0).1, |(_, moment)| moment))
-}
-
-/// An instant on the loop's clock. One that is not representable never comes.
-fn to_clock(deadline: Option<Instant>) -> u64 {
-    let (instant, clock) = moment();
-    let Some(deadline) = deadline else { return u64::MAX };
-    let time = match deadline.checked_duration_since(instant) {
-        Some(after) => clock.checked_add(after),
-        None => Some(clock.saturating_sub(instant - deadline)),
-    };
-    time.map_or(u64::MAX, microseconds)
-}
-
-fn from_clock(time: u64) -> Option<Instant> {
-    let ((instant, clock), time) = (moment(), Duration::from_micros(time));
-    match time.checked_sub(clock) {
-        Some(after) => instant.checked_add(after),
-        None => instant.checked_sub(clock - time),
-    }
-}
-
-fn set_enabled(source: &Source, enabled: c_int) -> Result<(), Failure> {
-    // SAFETY: it is a source that is not removed.
-    source.change(|_, raw| unsafe {
-        done((Functions::get().sd_event_source_set_enabled)(raw, enabled))
-    })
-}
-
-/// Sets a timer anew.
-fn set_time(timer: &Source, deadline: Option<Instant>) -> Result<(), Failure> {
-    let (sd, time) = (Functions::get(), to_clock(deadline));
-    // SAFETY: it is a timer that is not removed.
-    timer.change(|_, raw| unsafe { done((sd.sd_event_source_set_time)(raw, time)) })?;
-    set_enabled(timer, ONESHOT)
-}
-
-/// Adds one of the library's sources to its loop.
-fn add(
-    handle: &Handle<SdEventLoop>,
-    source: &Source,
-    add: impl FnOnce(*mut SdEvent, *mut *mut SdSource, *mut c_void) -> c_int,
-) -> Result<(), Failure> {
-    handle.add(source, |event_loop, data| {
-        let mut raw = ptr::null_mut();
-        done(add(event_loop, &raw mut raw, data))?;
-        Ok(raw)
-    })
-}
-
-fn timer(
-    handle: &Handle<SdEventLoop>,
-    deadline: Option<Instant>,
-    mut callback: impl FnMut(&Handle<SdEventLoop>, Option<Instant>) -> TimerNext + 'static,
-) -> Result<Source, Failure> {
-    let timer = handle.source(Cell::new(ONESHOT), move |handle, source, event| {
-        let Event::Time(time) = event else { return };
-        // Setting it anew does not fail for a time of any size.
-        let _ = match callback(handle, from_clock(time)) {
-            TimerNext::Stop => return source.close(),
-            TimerNext::After(delay) => set_time(source, Instant::now().checked_add(delay)),
-            TimerNext::At(deadline) => set_time(source, Some(deadline)),
-        };
-    });
-    let (clock, time) = (libc::CLOCK_MONOTONIC, to_clock(deadline));
-    // SAFETY: the loop exists, and the function takes this data.
-    add(handle, &timer, |raw, source, data| unsafe {
-        (Functions::get().sd_event_add_time)(raw, source, clock, time, ACCURACY, on_time, data)
-    })?;
-    Ok(timer)
-}
-
-unsafe extern "C" fn on_defer(_: *mut SdSource, data: *mut c_void) -> c_int {
-    // SAFETY: the loop calls no source that is removed.
-    unsafe { Source::of(data) }.call(Event::Idle);
-    0
-}
-
-unsafe extern "C" fn on_io(_: *mut SdSource, _: c_int, state: u32, data: *mut c_void) -> c_int {
-    // SAFETY: the loop calls no source that is removed.
-    unsafe { Source::of(data) }.call(Event::State(state));
-    0
-}
-
-unsafe extern "C" fn on_time(_: *mut SdSource, time: u64, data: *mut c_void) -> c_int {
-    // SAFETY: the loop calls no source that is removed.
-    unsafe { Source::of(data) }.call(Event::Time(time));
-    0
-}
-
-unsafe extern "C" fn on_signal(
-    _: *mut SdSource,
-    info: *const signalfd_siginfo,
-    data: *mut c_void,
-) -> c_int {
-    // SAFETY: the loop has read it, and calls no source that is removed.
-    unsafe {
-        let (signal, pid, uid) = ((*info).ssi_signo, (*info).ssi_pid, (*info).ssi_uid);
-        let signal = signal as i32;
-        let event = SignalEvent { signal, pid: Some(pid), uid: Some(uid) };
-        Source::of(data).call(Event::Signal(event));
-    }
-    0
-}
 
 impl SdEventLoop {
     fn state(&self) -> c_int {

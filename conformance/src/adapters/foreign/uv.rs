@@ -20,73 +20,26 @@
 //! which does not count from the return of its callback. `uv_poll_stop` silences descriptors only,
 //! so that `disable` is not declared.
 
-use std::cell::{Cell, RefCell};
-use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
-use std::fmt;
-use std::io;
+mod library;
+mod source;
+
+use std::ffi::{CStr, c_int};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::ptr;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use reports::record::Missing;
 
-use super::{Callback, Foreign, Shared, library, resume};
+use library::{Functions, POLL, READABLE, RUN_NOWAIT, RUN_ONCE, SIGNAL, WRITABLE};
+use source::{Handle, Inner, Sender, Source, allocate, check, on_signal};
+
+use super::{Foreign, resume};
 use crate::adapter::{
     Adapter, Capabilities, Capability, Failure, Interest, Mode, Next, Ping, Readiness, SignalEvent,
     Stop, TimerNext,
 };
 
 const NAME: &str = "libuv";
-
-library! {
-    NAME, in "libuv1", as ["libuv.so.1"];
-    fn uv_version_string() -> *const c_char;
-    fn uv_loop_size() -> usize;
-    fn uv_loop_init(*mut UvLoop) -> c_int;
-    fn uv_loop_close(*mut UvLoop) -> c_int;
-    fn uv_run(*mut UvLoop, c_uint) -> c_int;
-    fn uv_stop(*mut UvLoop);
-    fn uv_update_time(*mut UvLoop);
-    fn uv_walk(*mut UvLoop, unsafe extern "C" fn(*mut UvHandle, *mut c_void), *mut c_void);
-    fn uv_handle_size(c_uint) -> usize;
-    fn uv_handle_get_data(*const UvHandle) -> *mut c_void;
-    fn uv_handle_set_data(*mut UvHandle, *mut c_void);
-    fn uv_close(*mut UvHandle, unsafe extern "C" fn(*mut UvHandle));
-    fn uv_poll_init(*mut UvLoop, *mut UvHandle, c_int) -> c_int;
-    fn uv_poll_start(*mut UvHandle, c_int, unsafe extern "C" fn(*mut UvHandle, c_int, c_int)) -> c_int;
-    fn uv_poll_stop(*mut UvHandle) -> c_int;
-    fn uv_timer_init(*mut UvLoop, *mut UvHandle) -> c_int;
-    fn uv_timer_start(*mut UvHandle, unsafe extern "C" fn(*mut UvHandle), u64, u64) -> c_int;
-    fn uv_timer_stop(*mut UvHandle) -> c_int;
-    fn uv_async_init(*mut UvLoop, *mut UvHandle, unsafe extern "C" fn(*mut UvHandle)) -> c_int;
-    fn uv_async_send(*mut UvHandle) -> c_int;
-    fn uv_signal_init(*mut UvLoop, *mut UvHandle) -> c_int;
-    fn uv_signal_start(*mut UvHandle, unsafe extern "C" fn(*mut UvHandle, c_int), c_int) -> c_int;
-}
-
-/// `uv_loop_t`.
-#[repr(C)]
-struct UvLoop([u8; 0]);
-
-/// `uv_handle_t`, and each kind of handle, which begins as one.
-#[repr(C)]
-struct UvHandle([u8; 0]);
-
-/// `uv_run_mode`.
-const RUN_DEFAULT: c_uint = 0;
-const RUN_ONCE: c_uint = 1;
-const RUN_NOWAIT: c_uint = 2;
-
-/// `uv_handle_type`.
-const ASYNC: c_uint = 1;
-const POLL: c_uint = 8;
-const TIMER: c_uint = 13;
-const SIGNAL: c_uint = 16;
-
-/// `enum uv_poll_event`.
-const READABLE: c_int = 1;
-const WRITABLE: c_int = 2;
 
 /// libuv.
 #[derive(Debug)]
@@ -97,245 +50,12 @@ pub struct Uv {
     waker: Sender,
 }
 
-/// Reaches the loop.
-#[derive(Clone, Debug)]
-pub struct Handle(Rc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    uv: &'static Functions,
-    raw: *mut UvLoop,
-}
-
-/// A source: one handle, or for signals one each.
-#[derive(Clone, Debug)]
-pub struct Source(Rc<Watched>);
-
-/// Gets the arguments of a callback of libuv, as far as there are any.
-type Call = Box<dyn FnMut(&Handle, &Source, c_int, c_int)>;
-
-/// Each of its handles has a share of it as its data, until it is closed.
-struct Watched {
-    uv: &'static Functions,
-    inner: Weak<Inner>,
-    handles: RefCell<Vec<*mut UvHandle>>,
-    callback: Callback<Call>,
-    sender: Sender,
-    /// What is asked of a descriptor.
-    events: Cell<c_int>,
-}
-
-/// Sends to a `uv_async_t`, unless that is closed, which libuv does not permit.
-#[derive(Clone, Debug)]
-struct Sender(Shared<UvHandle>);
-
-impl Ping for Sender {
-    fn ping(&self) {
-        // SAFETY: any thread may send, and `Source::close` waits for it.
-        self.0.using(|raw| _ = unsafe { (Functions::get().uv_async_send)(raw) });
-    }
-}
-
-impl Stop for Sender {
-    /// There is no run to stop.
-    fn stop(&self) {}
-
-    fn wakeup(&self) {
-        self.ping();
-    }
-}
-
-impl fmt::Debug for Watched {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watched").field("handles", &self.handles).finish_non_exhaustive()
-    }
-}
-
-/// An answer of libuv: an error is the negated number of the system's.
-fn check(answer: c_int) -> Result<(), Failure> {
-    if answer < 0 { Err(io::Error::from_raw_os_error(-answer).into()) } else { Ok(()) }
-}
-
-/// In milliseconds, rounded up, because a timer must not be early.
-fn milliseconds(delay: Duration) -> u64 {
-    delay.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(u64::MAX)
-}
-
 fn events(interest: Interest) -> c_int {
     match interest {
         Interest::None => 0,
         Interest::Read => READABLE,
         Interest::Write => WRITABLE,
         Interest::Both => READABLE | WRITABLE,
-    }
-}
-
-impl Source {
-    /// Calls it.
-    ///
-    /// # Safety
-    ///
-    /// `raw` has to be a handle of a source that libuv has just called back.
-    unsafe fn call(raw: *mut UvHandle, first: c_int, second: c_int) -> Option<Handle> {
-        // SAFETY: the data is a share of the source, which is kept until the handle is closed.
-        let source = unsafe {
-            let watched = (Functions::get().uv_handle_get_data)(raw).cast::<Watched>();
-            Rc::increment_strong_count(watched);
-            Source(Rc::from_raw(watched))
-        };
-        let handle = Handle(source.0.inner.upgrade()?);
-        source.0.callback.call(|call| call(&handle, &source, first, second));
-        Some(handle)
-    }
-
-    /// The one handle of a source that is not of signals, unless it is closed.
-    fn raw(&self) -> Option<*mut UvHandle> {
-        self.0.handles.borrow().first().copied()
-    }
-
-    fn start_timer(&self, delay: Duration) -> Result<(), Failure> {
-        let Some(raw) = self.raw() else { return Ok(()) };
-        if let Some(inner) = self.0.inner.upgrade() {
-            // SAFETY: the loop exists. What it takes for now may be long ago.
-            unsafe { (self.0.uv.uv_update_time)(inner.raw) };
-        }
-        // SAFETY: it is a timer that is not closed.
-        check(unsafe { (self.0.uv.uv_timer_start)(raw, on_timer, milliseconds(delay), 0) })
-    }
-
-    fn start_poll(&self) -> Result<(), Failure> {
-        let Some(raw) = self.raw() else { return Ok(()) };
-        // SAFETY: it is a descriptor's handle that is not closed.
-        check(unsafe {
-            match self.0.events.get() {
-                0 => (self.0.uv.uv_poll_stop)(raw),
-                events => (self.0.uv.uv_poll_start)(raw, events, on_poll),
-            }
-        })
-    }
-
-    /// Closes it. The callback is dropped at once, or else when it returns.
-    fn close(&self) {
-        self.0.sender.0.set(ptr::null_mut());
-        for raw in self.0.handles.take() {
-            // SAFETY: it was initialized, and is closed once: nobody finds it any more.
-            unsafe { (self.0.uv.uv_close)(raw, on_close) };
-        }
-        self.0.callback.remove();
-    }
-}
-
-unsafe extern "C" fn on_timer(raw: *mut UvHandle) {
-    // SAFETY: called by libuv for a handle of a source. The loop exists, as it calls.
-    unsafe {
-        if let Some(handle) = Source::call(raw, 0, 0) {
-            (handle.0.uv.uv_stop)(handle.0.raw);
-        }
-    }
-}
-
-unsafe extern "C" fn on_poll(raw: *mut UvHandle, status: c_int, events: c_int) {
-    // SAFETY: called by libuv for a handle of a source.
-    unsafe { Source::call(raw, status, events) };
-}
-
-unsafe extern "C" fn on_async(raw: *mut UvHandle) {
-    // SAFETY: called by libuv for a handle of a source.
-    unsafe { Source::call(raw, 0, 0) };
-}
-
-unsafe extern "C" fn on_signal(raw: *mut UvHandle, signal: c_int) {
-    // SAFETY: called by libuv for a handle of a source.
-    unsafe { Source::call(raw, signal, 0) };
-}
-
-unsafe extern "C" fn on_close(raw: *mut UvHandle) {
-    // SAFETY: the handle is closed, and so its memory and its share of the source are ours again.
-    unsafe {
-        drop(Rc::from_raw((Functions::get().uv_handle_get_data)(raw).cast::<Watched>()));
-        libc::free(raw.cast());
-    }
-}
-
-/// Notes the source of a handle in a `Vec`.
-unsafe extern "C" fn on_walk(raw: *mut UvHandle, sources: *mut c_void) {
-    // SAFETY: the data is a share of the source, and the argument what `Inner::drop` gives.
-    unsafe {
-        let watched = (Functions::get().uv_handle_get_data)(raw).cast::<Watched>();
-        Rc::increment_strong_count(watched);
-        (*sources.cast::<Vec<Source>>()).push(Source(Rc::from_raw(watched)));
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        let mut sources: Vec<Source> = Vec::new();
-        // SAFETY: the loop exists, and nobody has a handle to it any more.
-        unsafe { (self.uv.uv_walk)(self.raw, on_walk, (&raw mut sources).cast()) };
-        sources.iter().for_each(Source::close);
-        // SAFETY: as before. The run gives the handles back, and calls nothing else.
-        unsafe {
-            (self.uv.uv_run)(self.raw, RUN_DEFAULT);
-            if (self.uv.uv_loop_close)(self.raw) == 0 {
-                libc::free(self.raw.cast());
-            }
-        }
-    }
-}
-
-/// Memory for a structure of libuv. A process without any cannot go on.
-fn allocate<T>(size: usize) -> *mut T {
-    // SAFETY: it asks for nothing.
-    let memory = unsafe { libc::calloc(1, size) };
-    assert!(!memory.is_null(), "there is no memory left");
-    memory.cast()
-}
-
-impl Handle {
-    fn source(&self, call: impl FnMut(&Handle, &Source, c_int, c_int) + 'static) -> Source {
-        let (uv, inner) = (self.0.uv, Rc::downgrade(&self.0));
-        let callback: Callback<Call> = Callback::new(Box::new(call));
-        let (handles, events, sender) = (RefCell::default(), Cell::new(0), Sender(Shared::new()));
-        Source(Rc::new(Watched { uv, inner, handles, callback, sender, events }))
-    }
-
-    /// Gives a source a handle of this kind.
-    fn add(
-        &self,
-        source: &Source,
-        kind: c_uint,
-        init: impl FnOnce(*mut UvHandle) -> c_int,
-    ) -> Result<*mut UvHandle, Failure> {
-        // SAFETY: it asks for nothing.
-        let raw = allocate(unsafe { (self.0.uv.uv_handle_size)(kind) });
-        if let Err(failure) = check(init(raw)) {
-            // SAFETY: it did not become a handle.
-            unsafe { libc::free(raw.cast()) };
-            return Err(failure);
-        }
-        let data = Rc::into_raw(source.0.clone()).cast_mut().cast();
-        // SAFETY: it is a handle now, and not started.
-        unsafe { (self.0.uv.uv_handle_set_data)(raw, data) };
-        source.0.handles.borrow_mut().push(raw);
-        Ok(raw)
-    }
-
-    fn timer(
-        &self,
-        call: impl FnMut(&Handle, &Source, c_int, c_int) + 'static,
-    ) -> Result<Source, Failure> {
-        let source = self.source(call);
-        // SAFETY: the loop exists, and the memory is of the size of a timer.
-        self.add(&source, TIMER, |raw| unsafe { (self.0.uv.uv_timer_init)(self.0.raw, raw) })?;
-        Ok(source)
-    }
-
-    fn ping(&self, mut callback: impl FnMut(&Handle) + 'static) -> Result<Source, Failure> {
-        let source = self.source(move |handle, _, _, _| callback(handle));
-        // SAFETY: the loop exists, and the memory is of the size of a `uv_async_t`.
-        let init = |raw| unsafe { (self.0.uv.uv_async_init)(self.0.raw, raw, on_async) };
-        source.0.sender.0.set(self.add(&source, ASYNC, init)?);
-        Ok(source)
     }
 }
 

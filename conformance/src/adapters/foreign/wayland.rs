@@ -15,15 +15,20 @@
 //! that there are neither pings nor a wake-up. An update can ask for nothing, but does not silence a
 //! hangup, and there is none for signals, so that `disable` is not declared.
 
-use std::ffi::{c_int, c_void};
-use std::io;
+mod library;
+mod source;
+
+use std::ffi::c_void;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use reports::record::Missing;
 
-use super::pointers::{Handle, Pointers};
-use super::{Foreign, library, resume};
+use library::{ERROR, Functions, HANGUP, READABLE, WRITABLE};
+use source::{Source, arm, done, made, milliseconds, on_fd, on_idle, on_signal, on_timer};
+
+use super::pointers::Handle;
+use super::{Foreign, resume};
 use crate::adapter::{
     Adapter, CancelIdle, Capabilities, Capability, Failure, Interest, Mode, Next, Readiness,
     SignalEvent, TimerNext,
@@ -31,71 +36,9 @@ use crate::adapter::{
 
 const NAME: &str = "libwayland";
 
-library! {
-    NAME, in "libwayland-server0", as ["libwayland-server.so.0"];
-    fn wl_event_loop_create() -> *mut WlLoop;
-    fn wl_event_loop_destroy(*mut WlLoop);
-    fn wl_event_loop_dispatch(*mut WlLoop, c_int) -> c_int;
-    fn wl_event_loop_get_fd(*mut WlLoop) -> c_int;
-    fn wl_event_loop_add_fd(*mut WlLoop, c_int, u32, FdFunction, *mut c_void) -> *mut WlSource;
-    fn wl_event_source_fd_update(*mut WlSource, u32) -> c_int;
-    fn wl_event_loop_add_timer(*mut WlLoop, TimerFunction, *mut c_void) -> *mut WlSource;
-    fn wl_event_source_timer_update(*mut WlSource, c_int) -> c_int;
-    fn wl_event_loop_add_signal(*mut WlLoop, c_int, SignalFunction, *mut c_void) -> *mut WlSource;
-    fn wl_event_loop_add_idle(*mut WlLoop, IdleFunction, *mut c_void) -> *mut WlSource;
-    fn wl_event_source_remove(*mut WlSource) -> c_int;
-}
-
-/// `struct wl_event_loop`.
-#[repr(C)]
-#[derive(Debug)]
-pub struct WlLoop([u8; 0]);
-
-/// `struct wl_event_source`.
-#[repr(C)]
-#[derive(Debug)]
-pub struct WlSource([u8; 0]);
-
-/// `wl_event_loop_fd_func_t` and the others.
-type FdFunction = unsafe extern "C" fn(c_int, u32, *mut c_void) -> c_int;
-type TimerFunction = unsafe extern "C" fn(*mut c_void) -> c_int;
-type SignalFunction = unsafe extern "C" fn(c_int, *mut c_void) -> c_int;
-type IdleFunction = unsafe extern "C" fn(*mut c_void);
-
-/// `WL_EVENT_READABLE` and the others.
-const READABLE: u32 = 1;
-const WRITABLE: u32 = 2;
-const HANGUP: u32 = 4;
-const ERROR: u32 = 8;
-
 /// libwayland-server's event loop.
 #[derive(Debug)]
 pub struct Wayland(Handle<Wayland>);
-
-type Source = super::pointers::Source<Wayland>;
-
-impl Pointers for Wayland {
-    type Loop = WlLoop;
-    type Raw = WlSource;
-    /// The state of a descriptor, or a signal.
-    type Event = u32;
-    type State = ();
-
-    unsafe fn remove(_: *mut WlLoop, raw: *mut WlSource) {
-        // SAFETY: passed on to the caller.
-        unsafe { (Functions::get().wl_event_source_remove)(raw) };
-    }
-
-    unsafe fn destroy(event_loop: *mut WlLoop) {
-        // SAFETY: passed on to the caller.
-        unsafe { (Functions::get().wl_event_loop_destroy)(event_loop) };
-    }
-}
-
-/// In milliseconds, rounded up, because neither a timer nor a dispatch must end early.
-fn milliseconds(time: Duration) -> c_int {
-    time.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(c_int::MAX)
-}
 
 fn mask(interest: Interest) -> u32 {
     match interest {
@@ -104,52 +47,6 @@ fn mask(interest: Interest) -> u32 {
         Interest::Write => WRITABLE,
         Interest::Both => READABLE | WRITABLE,
     }
-}
-
-/// What a function answers that makes something.
-fn made<T>(raw: *mut T) -> Result<*mut T, Failure> {
-    if raw.is_null() { Err(io::Error::last_os_error().into()) } else { Ok(raw) }
-}
-
-/// What a function answers that changes something.
-fn done(answer: c_int) -> Result<(), Failure> {
-    if answer < 0 { Err(io::Error::last_os_error().into()) } else { Ok(()) }
-}
-
-/// Arms a timer. Zero would disarm it.
-fn arm(timer: &Source, delay: Duration) -> Result<(), Failure> {
-    let delay = milliseconds(delay).max(1);
-    // SAFETY: it is a timer that is not removed.
-    timer.change(|_, raw| unsafe {
-        done((Functions::get().wl_event_source_timer_update)(raw, delay))
-    })
-}
-
-unsafe extern "C" fn on_fd(_: c_int, state: u32, data: *mut c_void) -> c_int {
-    // SAFETY: the loop calls no source that is removed.
-    unsafe { Source::of(data) }.call(state);
-    0
-}
-
-unsafe extern "C" fn on_timer(data: *mut c_void) -> c_int {
-    // SAFETY: the loop calls no source that is removed.
-    unsafe { Source::of(data) }.call(0);
-    0
-}
-
-unsafe extern "C" fn on_signal(signal: c_int, data: *mut c_void) -> c_int {
-    // SAFETY: the loop calls no source that is removed.
-    unsafe { Source::of(data) }.call(signal.unsigned_abs());
-    0
-}
-
-unsafe extern "C" fn on_idle(data: *mut c_void) {
-    // SAFETY: the loop calls no source that is removed.
-    let source = unsafe { Source::of(data) };
-    // The loop removes it after the call, and permits nobody else to do so from now on.
-    source.forget();
-    source.call(0);
-    source.close();
 }
 
 impl Foreign for Wayland {
