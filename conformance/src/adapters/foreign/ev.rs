@@ -19,7 +19,6 @@
 mod library;
 mod source;
 
-use std::ffi::c_int;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
 use std::time::{Duration, Instant};
@@ -30,7 +29,7 @@ use library::{Functions, IOFDSET, Io, Kind, NOENV, NOWAIT, ONCE, READ, Rest, Sig
 use source::{Sender, Source, add, after, ping, set, timer};
 
 use super::pointers::Handle;
-use super::{Foreign, resume};
+use super::{Foreign, directions, resume};
 use crate::adapter::{
     Adapter, CancelIdle, Capabilities, Capability, Failure, Interest, Mode, Next, Ping, Readiness,
     SignalEvent, Stop, TimerNext,
@@ -45,15 +44,6 @@ pub struct Ev {
     /// The timer that ends a wait.
     limit: Source,
     waker: Sender,
-}
-
-fn events(interest: Interest) -> c_int {
-    match interest {
-        Interest::None => 0,
-        Interest::Read => READ,
-        Interest::Write => WRITE,
-        Interest::Both => READ | WRITE,
-    }
 }
 
 impl Foreign for Ev {
@@ -142,8 +132,11 @@ impl Adapter for Ev {
         if mode != Mode::Level {
             return Err(Failure::Unsupported);
         }
-        let io =
-            Io { next: ptr::null_mut(), fd: fd.as_raw_fd(), events: events(interest) | IOFDSET };
+        let io = Io {
+            next: ptr::null_mut(),
+            fd: fd.as_raw_fd(),
+            events: directions(interest, READ, WRITE) | IOFDSET,
+        };
         let source = handle.source((), move |handle, _, events| {
             let (readable, writable) = (events & READ != 0, events & WRITE != 0);
             // Without post-actions and fallible callbacks, every answer is to go on.
@@ -203,7 +196,7 @@ impl Adapter for Ev {
         // changed.
         source.change(|event_loop, raw| unsafe {
             ((*raw).kind.stop)(event_loop, raw);
-            (*raw).rest.io.events = events(interest) | IOFDSET;
+            (*raw).rest.io.events = directions(interest, READ, WRITE) | IOFDSET;
             ((*raw).kind.start)(event_loop, raw);
             Ok(())
         })

@@ -37,7 +37,7 @@ use library::{
 };
 use source::{Handle, Inner, Source, Trigger, check};
 
-use super::{Foreign, resume};
+use super::{Foreign, directions, resume};
 use crate::adapter::{
     Adapter, Capabilities, Capability, Failure, Interest, Mode, Next, Ping, Readiness, SignalEvent,
     Stop, TimerNext,
@@ -55,13 +55,7 @@ pub struct Event {
 }
 
 fn what(interest: Interest, mode: Mode) -> c_short {
-    let directions = match interest {
-        Interest::None => 0,
-        Interest::Read => READ,
-        Interest::Write => WRITE,
-        Interest::Both => READ | WRITE,
-    };
-    directions
+    directions(interest, READ, WRITE)
         | match mode {
             Mode::Level => PERSIST,
             Mode::Edge => PERSIST | EDGE,

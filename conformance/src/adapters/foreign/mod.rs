@@ -17,6 +17,7 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
+use std::ops::BitOr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
 use std::sync::atomic::AtomicPtr;
@@ -25,7 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use libloading::Library;
 use reports::record::Missing;
 
-use crate::adapter::Adapter;
+use crate::adapter::{Adapter, Interest};
 
 mod ev;
 mod event;
@@ -166,6 +167,16 @@ macro_rules! library {
 }
 
 use library;
+
+/// An interest, by the bits that a library has for reading and for writing.
+fn directions<T: Default + BitOr<Output = T>>(interest: Interest, read: T, write: T) -> T {
+    match interest {
+        Interest::None => T::default(),
+        Interest::Read => read,
+        Interest::Write => write,
+        Interest::Both => read | write,
+    }
+}
 
 /// A callback that is out while it runs, so that it can remove itself.
 struct Callback<F> {

@@ -23,7 +23,7 @@
 mod library;
 mod source;
 
-use std::ffi::{CStr, c_int};
+use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -33,7 +33,7 @@ use reports::record::Missing;
 use library::{Functions, POLL, READABLE, RUN_NOWAIT, RUN_ONCE, SIGNAL, WRITABLE};
 use source::{Handle, Inner, Sender, Source, allocate, check, on_signal};
 
-use super::{Foreign, resume};
+use super::{Foreign, directions, resume};
 use crate::adapter::{
     Adapter, Capabilities, Capability, Failure, Interest, Mode, Next, Ping, Readiness, SignalEvent,
     Stop, TimerNext,
@@ -48,15 +48,6 @@ pub struct Uv {
     /// The timer that ends a wait.
     limit: Source,
     waker: Sender,
-}
-
-fn events(interest: Interest) -> c_int {
-    match interest {
-        Interest::None => 0,
-        Interest::Read => READABLE,
-        Interest::Write => WRITABLE,
-        Interest::Both => READABLE | WRITABLE,
-    }
 }
 
 impl Foreign for Uv {
@@ -156,7 +147,7 @@ impl Adapter for Uv {
             // Without post-actions and fallible callbacks, every answer is to go on.
             let _ = callback(handle, fd.as_fd(), Readiness { readable, writable });
         });
-        source.0.events.set(events(interest));
+        source.0.events.set(directions(interest, READABLE, WRITABLE));
         let Inner { uv, raw: event_loop } = &*handle.0;
         // SAFETY: the loop exists, and the memory is of the size of a `uv_poll_t`.
         handle.add(&source, POLL, |raw| unsafe { (uv.uv_poll_init)(*event_loop, raw, number) })?;
@@ -196,7 +187,7 @@ impl Adapter for Uv {
         if mode != Mode::Level {
             return Err(Failure::Unsupported);
         }
-        source.0.events.set(events(interest));
+        source.0.events.set(directions(interest, READABLE, WRITABLE));
         source.start_poll()
     }
 

@@ -28,7 +28,7 @@ use library::{ERROR, Functions, HANGUP, READABLE, WRITABLE};
 use source::{Source, arm, done, made, milliseconds, on_fd, on_idle, on_signal, on_timer};
 
 use super::pointers::Handle;
-use super::{Foreign, resume};
+use super::{Foreign, directions, resume};
 use crate::adapter::{
     Adapter, CancelIdle, Capabilities, Capability, Failure, Interest, Mode, Next, Readiness,
     SignalEvent, TimerNext,
@@ -39,15 +39,6 @@ const NAME: &str = "libwayland";
 /// libwayland-server's event loop.
 #[derive(Debug)]
 pub struct Wayland(Handle<Wayland>);
-
-fn mask(interest: Interest) -> u32 {
-    match interest {
-        Interest::None => 0,
-        Interest::Read => READABLE,
-        Interest::Write => WRITABLE,
-        Interest::Both => READABLE | WRITABLE,
-    }
-}
 
 impl Foreign for Wayland {
     fn find() -> Result<(), Missing> {
@@ -123,7 +114,7 @@ impl Adapter for Wayland {
         if mode != Mode::Level {
             return Err(Failure::Unsupported);
         }
-        let number = fd.as_raw_fd();
+        let (number, mask) = (fd.as_raw_fd(), directions(interest, READABLE, WRITABLE));
         let source = handle.source((), move |handle, _, state| {
             // A hangup or an error is to be found by reading as by writing.
             let is = |state_of: u32| state & (state_of | HANGUP | ERROR) != 0;
@@ -133,7 +124,7 @@ impl Adapter for Wayland {
         });
         // SAFETY: the loop exists, and the function takes this data.
         handle.add(&source, |raw, data| unsafe {
-            made((Functions::get().wl_event_loop_add_fd)(raw, number, mask(interest), on_fd, data))
+            made((Functions::get().wl_event_loop_add_fd)(raw, number, mask, on_fd, data))
         })?;
         Ok(source)
     }
@@ -178,9 +169,10 @@ impl Adapter for Wayland {
         if mode != Mode::Level {
             return Err(Failure::Unsupported);
         }
+        let mask = directions(interest, READABLE, WRITABLE);
         // SAFETY: it is a descriptor's source that is not removed.
         source.change(|_, raw| unsafe {
-            done((Functions::get().wl_event_source_fd_update)(raw, mask(interest)))
+            done((Functions::get().wl_event_source_fd_update)(raw, mask))
         })
     }
 

@@ -11,7 +11,7 @@ use super::library::{
     ERR, FUNCTIONS_OF_A_SOURCE, Functions, GMainContext, GSource, HUP, IN, NEVER, OUT, PAST, TRUE,
 };
 use crate::adapter::{CancelIdle, Interest, Ping, Readiness, Stop, TimerNext};
-use crate::adapters::foreign::{Callback, Shared, guard, resume};
+use crate::adapters::foreign::{Callback, Shared, directions, guard, resume};
 
 /// Reaches the loop.
 #[derive(Clone, Debug)]
@@ -89,15 +89,6 @@ pub(super) fn after(delay: Duration) -> Option<Instant> {
     Instant::now().checked_add(delay)
 }
 
-fn condition(interest: Interest) -> c_uint {
-    match interest {
-        Interest::None => 0,
-        Interest::Read => IN,
-        Interest::Write => OUT,
-        Interest::Both => IN | OUT,
-    }
-}
-
 unsafe extern "C" fn on_call(data: *mut c_void) -> c_int {
     // SAFETY: the source has a share of its data, which it may give back in the callback.
     let watched = unsafe {
@@ -131,7 +122,7 @@ impl Watched {
     /// Watches a descriptor for this from now on.
     pub(super) fn watch(&self, interest: Interest) {
         let fd = self.fd.get();
-        let (tag, condition) = (self.tag.get(), condition(interest));
+        let (tag, condition) = (self.tag.get(), directions(interest, IN, OUT));
         // SAFETY: the source is counted, and not destroyed, and the tag is one of it.
         unsafe {
             if condition == 0 && !tag.is_null() {
@@ -150,7 +141,7 @@ impl Watched {
     pub(super) fn readiness(&self) -> Readiness {
         // SAFETY: as in `watch`.
         let found = unsafe { (self.glib.g_source_query_unix_fd)(self.raw, self.tag.get()) };
-        let asked = condition(self.interest.get());
+        let asked = directions(self.interest.get(), IN, OUT);
         let is = |condition| asked & condition != 0 && found & (condition | ERR | HUP) != 0;
         Readiness { readable: is(IN), writable: is(OUT) }
     }

@@ -12,6 +12,7 @@ use super::SdEventLoop;
 use super::clock::{from_clock, to_clock};
 use super::library::{ACCURACY, Functions, ON, ONESHOT, SdEvent, SdSource};
 use crate::adapter::{Failure, Interest, Mode, SignalEvent, TimerNext};
+use crate::adapters::foreign::directions;
 use crate::adapters::foreign::pointers::{self, Handle, Pointers};
 
 pub(super) type Source = pointers::Source<SdEventLoop>;
@@ -53,12 +54,7 @@ pub(super) fn done(answer: c_int) -> Result<(), Failure> {
 }
 
 pub(super) fn events(interest: Interest, mode: Mode) -> u32 {
-    let directions = match interest {
-        Interest::None => 0,
-        Interest::Read => EPOLLIN,
-        Interest::Write => EPOLLOUT,
-        Interest::Both => EPOLLIN | EPOLLOUT,
-    };
+    let directions = directions(interest, EPOLLIN, EPOLLOUT);
     (if mode == Mode::Edge { directions | EPOLLET } else { directions }) as u32
 }
 
