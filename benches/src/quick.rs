@@ -71,7 +71,8 @@ fn measurement(contender: &Contender<'_>, ratio: Option<Ratio>) -> Measurement {
         unit: "ns".to_string(),
         per: bench.spec.per.to_string(),
         samples: contender.samples.clone(),
-        ratio,
+        // One block says nothing of how much the next would differ.
+        ratio: ratio.filter(|_| contender.minima.len() > 1),
         ..Measurement::default()
     }
 }

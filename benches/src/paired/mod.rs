@@ -55,7 +55,7 @@ pub(crate) struct Contender<'a> {
     /// Nanoseconds a unit, of every turn.
     pub(crate) samples: Vec<f64>,
     /// The least of each block: what disturbs a sample only makes it longer.
-    minima: Vec<f64>,
+    pub(crate) minima: Vec<f64>,
 }
 
 impl<'a> Contender<'a> {
