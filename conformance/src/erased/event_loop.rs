@@ -1,6 +1,5 @@
 //! What makes loops, and a loop, of any type.
 
-use std::fmt;
 use std::marker::PhantomData;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
@@ -38,7 +37,7 @@ impl<A: Adapter> Facility for Of<A> {
 }
 
 /// A loop.
-pub(super) trait Loop: fmt::Debug {
+pub(super) trait Loop {
     fn handle(&self) -> Handle;
     fn dispatch(&mut self, timeout: Option<Duration>) -> Result<(), Failure>;
     fn stopper(&self) -> Result<AnyStop, Failure>;
@@ -52,12 +51,6 @@ pub(super) trait Loop: fmt::Debug {
 
 /// The loop of an adapter.
 struct LoopOf<A>(A);
-
-impl<A: Adapter> fmt::Debug for LoopOf<A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(A::NAME)
-    }
-}
 
 impl<A: Adapter> Loop for LoopOf<A> {
     fn handle(&self) -> Handle {

@@ -13,7 +13,6 @@ mod event_loop;
 mod operations;
 mod parts;
 
-use std::fmt;
 use std::future::Future;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::{PoisonError, RwLock};
@@ -55,7 +54,6 @@ fn chosen() -> &'static dyn Facility {
 }
 
 /// The loop that was chosen.
-#[derive(Debug)]
 pub(crate) struct Erased(Box<dyn Loop>);
 
 /// Reaches it. A clone of this, as of all that an adapter hands out, is a clone of the loop's own.
@@ -67,24 +65,12 @@ impl Clone for Handle {
     }
 }
 
-impl fmt::Debug for Handle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Handle")
-    }
-}
-
 /// Names a source of it.
 pub(crate) struct Source(Box<dyn Name>);
 
 impl Clone for Source {
     fn clone(&self) -> Self {
         Source(self.0.another())
-    }
-}
-
-impl fmt::Debug for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Source")
     }
 }
 

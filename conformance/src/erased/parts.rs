@@ -1,7 +1,6 @@
 //! What an adapter hands out besides handles and sources, of any type.
 
 use std::any::Any;
-use std::fmt;
 use std::future::Future;
 use std::io;
 use std::marker::PhantomData;
@@ -295,11 +294,5 @@ impl AsyncFd for AnyAsyncFd {
 
     fn into_fd(self) -> OwnedFd {
         self.0.into_fd()
-    }
-}
-
-impl fmt::Debug for AnyAsyncFd {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AnyAsyncFd")
     }
 }

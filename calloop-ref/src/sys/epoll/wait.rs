@@ -2,7 +2,7 @@
 //!
 //! On x86-64 they are made in place, because a function of the C library around them is dear: a
 //! processor whose kernel guards its return predictor takes 25 to 50 ns for each of the first
-//! returns after a system call. And rustix knows only epoll_pwait(2), a seventh slower than
+//! returns after a system call. And rustix knows only epoll_pwait(2), an eighth slower than
 //! epoll_wait(2) where nothing is ready.
 
 use std::mem::MaybeUninit;
