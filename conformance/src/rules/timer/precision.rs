@@ -307,12 +307,34 @@ const NOT_BUSY: Rule = Rule {
 
 fn not_busy<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     const TIMERS: u32 = 60;
+    const TRIES: u32 = 3;
     let delay = Duration::from_micros(950);
+    let mut least = (Duration::MAX, 0);
+    for _ in 0..TRIES {
+        least = least.min(processor_time(t, TIMERS, delay)?);
+        // The machine may be busy; a loop that goes round is so each time.
+        if least.0 < delay * TIMERS / 2 {
+            return Ok(());
+        }
+    }
+    let (used, dispatches) = least;
+    Err(Deviation::new(
+        format_args!("a loop that sleeps for {TIMERS} times {delay:?}"),
+        format_args!("{used:?} of processor time and {dispatches} dispatches"),
+    ))
+}
+
+/// What so many timers one after the other take, and how many dispatches.
+fn processor_time<A: Adapter>(
+    t: &mut Fixture<'_, A>,
+    timers: u32,
+    delay: Duration,
+) -> Result<(Duration, u32), Deviation> {
     let cpu = || Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default();
     let fired = Rc::new(Cell::new(0));
     let mut dispatches = 0;
     let before = cpu();
-    for number in 0..TIMERS {
+    for number in 0..timers {
         let fired_here = fired.clone();
         A::insert_timer(&t.handle, delay, move |_, _| {
             fired_here.set(fired_here.get() + 1);
@@ -325,12 +347,7 @@ fn not_busy<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     }
     let used = cpu() - before;
     t.trial.trace.note(format_args!("{dispatches} dispatches, {used:?} of processor time"));
-    ensure!(
-        used < delay * TIMERS / 2,
-        format_args!("a loop that sleeps for {TIMERS} times {delay:?}"),
-        "{used:?} of processor time and {dispatches} dispatches"
-    );
-    Ok(())
+    Ok((used, dispatches))
 }
 
 const INTERRUPTED: Rule = Rule {
