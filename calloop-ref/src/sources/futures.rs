@@ -35,11 +35,12 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::future::Future;
 use std::ops::ControlFlow;
+use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll as TaskPoll, Wake, Waker};
 
-use async_task::{Runnable, Task};
 use slab::Slab;
 
 use super::channel::ChannelError;
@@ -75,36 +76,50 @@ pub struct ExecutorDestroyed;
 /// What an executor and its schedulers share.
 struct Tasks<T> {
     run_queue: Arc<RunQueue>,
-    /// To be polled before those in the run queue: what was scheduled while that was empty, which
-    /// spares its lock, and what was taken from it, all at once for the same reason.
-    taken: RefCell<VecDeque<Runnable>>,
-    futures: Rc<Futures<T>>,
+    /// The places of those to be polled before those in the run queue: what was scheduled while that
+    /// was empty, which spares its lock, and what was taken from it, all at once for the same reason.
+    taken: RefCell<VecDeque<usize>>,
+    unfinished: RefCell<Unfinished<T>>,
     is_destroyed: Cell<bool>,
 }
 
-/// What the futures share with their executor.
-struct Futures<T> {
-    /// The handles of those that have neither resolved nor been dropped.
-    unfinished: RefCell<Slab<Option<Task<()>>>>,
-    /// What they resolved to, until it is delivered.
-    outputs: RefCell<VecDeque<T>>,
+/// The futures that have not resolved, on the loop's thread; a waker knows the place of its own.
+struct Unfinished<T> {
+    /// `None`: it is being polled, or it has ended and waits in a queue all the same. Then its place
+    /// is nobody else's until it was taken from there.
+    places: Slab<Option<Task<T>>>,
+    /// For tasks to come, because a task with its waker would be two allocations. As many at most as
+    /// end in one turn.
+    spare: Vec<TaskWaker>,
 }
 
-/// The tasks that are to be polled, filled by wakers on any thread.
+struct Task<T> {
+    future: Pin<Box<dyn Future<Output = T>>>,
+    waker: TaskWaker,
+}
+
+/// The waker of a task, twice: as what the future is given, and as what the executor reads.
+struct TaskWaker {
+    waker: Waker,
+    state: Arc<TaskState>,
+}
+
+/// What wakers on any thread know of a task.
+struct TaskState {
+    /// Changed only while no other thread knows the task.
+    place: AtomicUsize,
+    /// Whether its place stands in a queue, or is about to. Also so when it has ended.
+    is_queued: AtomicBool,
+    run_queue: Arc<RunQueue>,
+}
+
+/// The places of the tasks that are to be polled, filled by wakers on any thread.
 struct RunQueue {
-    queue: Mutex<Queue>,
-    /// Whether there is something in `queue`, to ask without its lock. Who is told by a push, in
+    places: Mutex<VecDeque<usize>>,
+    /// Whether there is something in `places`, to ask without its lock. Who is told by a push, in
     /// whatever way, finds it so.
     is_filled: AtomicBool,
-    arrived: Condvar,
     node: WakeNode,
-}
-
-#[derive(Default)]
-struct Queue {
-    runnables: VecDeque<Runnable>,
-    /// Whether somebody waits for one: a notification is a system call even if nobody does.
-    is_awaited: bool,
 }
 
 /// Makes an executor and a scheduler for it.
@@ -116,13 +131,12 @@ pub fn executor<T>() -> crate::Result<(Executor<T>, Scheduler<T>)> {
     let woken = Woken::new();
     let tasks = Rc::new(Tasks {
         run_queue: Arc::new(RunQueue {
-            queue: Mutex::default(),
+            places: Mutex::default(),
             is_filled: AtomicBool::new(false),
-            arrived: Condvar::new(),
             node: woken.node().clone(),
         }),
         taken: RefCell::default(),
-        futures: Rc::new(Futures { unfinished: RefCell::default(), outputs: RefCell::default() }),
+        unfinished: RefCell::new(Unfinished { places: Slab::new(), spare: Vec::new() }),
         is_destroyed: Cell::new(false),
     });
     Ok((Executor { tasks: tasks.clone(), woken }, Scheduler { tasks }))
@@ -143,20 +157,8 @@ impl<T> Scheduler<T> {
         if self.tasks.is_destroyed.get() {
             return Err(ExecutorDestroyed);
         }
-        let place = Place::reserve(&self.tasks.futures);
-        let index = place.index;
-        let future = async move {
-            // Given up when the future has resolved or is dropped, whichever way.
-            let place = place;
-            let output = future.await;
-            place.futures.outputs.borrow_mut().push_back(output);
-        };
-        let run_queue = self.tasks.run_queue.clone();
-        let (runnable, task) = async_task::spawn_local(future, move |runnable| {
-            run_queue.push(runnable);
-        });
-        self.tasks.futures.unfinished.borrow_mut()[index] = Some(task);
-        self.tasks.add(runnable);
+        let place = self.tasks.add(Box::pin(future));
+        self.tasks.queue(place);
         Ok(())
     }
 }
@@ -170,35 +172,46 @@ impl<T> Clone for Scheduler<T> {
 impl<T> fmt::Debug for Tasks<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tasks")
-            .field("unfinished", &self.futures.unfinished.borrow().len())
+            .field("unfinished", &self.unfinished.borrow().places.len())
             .finish_non_exhaustive()
     }
 }
 
-/// The place of one future among the unfinished.
-struct Place<T> {
-    futures: Rc<Futures<T>>,
-    index: usize,
-}
-
-impl<T> Place<T> {
-    fn reserve(futures: &Rc<Futures<T>>) -> Self {
-        let index = futures.unfinished.borrow_mut().insert(None);
-        Place { futures: futures.clone(), index }
-    }
-}
-
-impl<T> Drop for Place<T> {
-    fn drop(&mut self) {
-        let task = self.futures.unfinished.borrow_mut().remove(self.index);
-        // It ends by itself; a handle that is dropped would cancel it.
-        task.into_iter().for_each(Task::detach);
-    }
-}
-
 impl<T> Tasks<T> {
-    /// The task that was scheduled or woken first of those that wait.
-    fn next(&self) -> Option<Runnable> {
+    /// Gives a future its place, and a waker as if it had been woken.
+    fn add(&self, future: Pin<Box<dyn Future<Output = T>>>) -> usize {
+        let mut unfinished = self.unfinished.borrow_mut();
+        let Unfinished { places, spare } = &mut *unfinished;
+        let place = places.vacant_entry();
+        let key = place.key();
+        let waker = match spare.pop() {
+            Some(waker) => {
+                waker.state.place.store(key, Ordering::Relaxed);
+                waker
+            }
+            None => TaskWaker::new(key, self.run_queue.clone()),
+        };
+        place.insert(Some(Task { future, waker }));
+        key
+    }
+
+    /// Has a task polled for the first time, behind all that wait.
+    fn queue(&self, place: usize) {
+        if self.run_queue.is_filled.load(Ordering::Relaxed) {
+            return self.run_queue.push(place);
+        }
+        let mut taken = self.taken.borrow_mut();
+        // As in the run queue: who added the first one has woken the executor.
+        let is_first = taken.is_empty();
+        taken.push_back(place);
+        drop(taken);
+        if is_first {
+            self.run_queue.node.wake();
+        }
+    }
+
+    /// The place of the task that was scheduled or woken first of those that wait.
+    fn next(&self) -> Option<usize> {
         let mut taken = self.taken.borrow_mut();
         if taken.is_empty() {
             self.run_queue.take(&mut taken);
@@ -206,87 +219,132 @@ impl<T> Tasks<T> {
         taken.pop_front()
     }
 
-    /// Has a task polled for the first time, behind all that wait.
-    fn add(&self, runnable: Runnable) {
-        if self.run_queue.is_filled.load(Ordering::Relaxed) {
-            return self.run_queue.push(runnable);
+    /// Polls the task whose turn it is. `None`: none waits.
+    fn poll_next(&self) -> Option<TaskPoll<T>> {
+        let place = self.next()?;
+        // The borrow must not last while the future is polled.
+        let task = self.unfinished.borrow_mut().places[place].take();
+        let Some(mut task) = task else {
+            // It has ended since it was woken.
+            self.unfinished.borrow_mut().places.remove(place);
+            return Some(TaskPoll::Pending);
+        };
+        // Whoever has woken it by now wants what is there to be seen; later it is queued again.
+        task.waker.set_queued(false);
+        let ending = Ending { tasks: self, place, waker: &task.waker };
+        let polled = task.future.as_mut().poll(&mut Context::from_waker(&task.waker.waker));
+        if polled.is_pending() {
+            std::mem::forget(ending);
+            self.unfinished.borrow_mut().places[place] = Some(task);
+        } else {
+            drop(ending);
+            drop(task.future);
+            self.keep_spare(task.waker);
         }
-        let mut taken = self.taken.borrow_mut();
-        // As in the run queue: who added the first one has woken the executor.
-        let is_first = taken.is_empty();
-        taken.push_back(runnable);
-        drop(taken);
-        if is_first {
-            self.run_queue.node.wake();
+        Some(polled)
+    }
+
+    /// Keeps the waker of a task that has ended, unless somebody else has it, too.
+    fn keep_spare(&self, waker: TaskWaker) {
+        let spare = &mut self.unfinished.borrow_mut().spare;
+        if spare.len() < STEPS_PER_TURN_MAX && !waker.is_shared() {
+            spare.push(waker);
+        }
+    }
+}
+
+/// The end of a task, also by a panic of its future.
+struct Ending<'a, T> {
+    tasks: &'a Tasks<T>,
+    place: usize,
+    waker: &'a TaskWaker,
+}
+
+impl<T> Drop for Ending<'_, T> {
+    fn drop(&mut self) {
+        // From now on no waker queues it.
+        let was_queued = self.waker.set_queued(true);
+        if !was_queued {
+            self.tasks.unfinished.borrow_mut().places.remove(self.place);
+        }
+    }
+}
+
+impl TaskWaker {
+    fn new(place: usize, run_queue: Arc<RunQueue>) -> Self {
+        let place = AtomicUsize::new(place);
+        let state = Arc::new(TaskState { place, is_queued: AtomicBool::new(true), run_queue });
+        TaskWaker { waker: Waker::from(state.clone()), state }
+    }
+
+    /// Takes note that its place is in a queue, or that it is not; returns whether it was.
+    fn set_queued(&self, is_queued: bool) -> bool {
+        let flag = &self.state.is_queued;
+        if self.is_shared() {
+            return flag.swap(is_queued, Ordering::Acquire);
+        }
+        // While nobody else can change it, that is for less than an exchange.
+        let was_queued = flag.load(Ordering::Relaxed);
+        flag.store(is_queued, Ordering::Relaxed);
+        was_queued
+    }
+
+    /// Whether somebody else has it, who may use it on another thread at any time.
+    fn is_shared(&self) -> bool {
+        let is_shared = Arc::strong_count(&self.state) > 2;
+        // What others did with theirs before they dropped it is over, as in `Arc::get_mut`.
+        fence(Ordering::Acquire);
+        is_shared
+    }
+}
+
+impl Wake for TaskState {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.is_queued.swap(true, Ordering::Release) {
+            self.run_queue.push(self.place.load(Ordering::Relaxed));
         }
     }
 }
 
 impl RunQueue {
-    fn push(&self, runnable: Runnable) {
-        let mut queue = self.lock();
+    fn push(&self, place: usize) {
+        let mut places = self.lock();
         // Who pushed the first one has woken the executor, or is about to.
-        let is_first = queue.runnables.is_empty();
-        queue.runnables.push_back(runnable);
+        let is_first = places.is_empty();
+        places.push_back(place);
         self.is_filled.store(true, Ordering::Relaxed);
-        if queue.is_awaited {
-            self.arrived.notify_one();
-        }
-        drop(queue);
+        drop(places);
         if is_first {
             self.node.wake();
         }
     }
 
     /// Moves all to `taken`, which is empty.
-    fn take(&self, taken: &mut VecDeque<Runnable>) {
+    fn take(&self, taken: &mut VecDeque<usize>) {
         if self.is_filled.load(Ordering::Relaxed) {
-            let mut queue = self.lock();
+            let mut places = self.lock();
             // They change places, so that both keep their memory.
-            std::mem::swap(&mut queue.runnables, taken);
+            std::mem::swap(&mut *places, taken);
             self.is_filled.store(false, Ordering::Relaxed);
         }
     }
 
-    /// Waits for a task that another thread is about to push.
-    fn pop_blocking(&self) -> Runnable {
-        let mut queue = self.lock();
-        loop {
-            if let Some(runnable) = queue.runnables.pop_front() {
-                queue.is_awaited = false;
-                return runnable;
-            }
-            queue.is_awaited = true;
-            queue = self.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, VecDeque<usize>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<T> Drop for Executor<T> {
-    /// Drops the unfinished futures, here and now, although wakers on other threads may be about
-    /// to push some of them.
+    /// Drops the unfinished futures, here and now. A waker that is left queues a place in vain.
     fn drop(&mut self) {
-        let tasks = &self.tasks;
-        tasks.is_destroyed.set(true);
-        loop {
-            // Cancelling a task pushes it, unless somebody else has done so or is about to.
-            let cancelled = {
-                let mut unfinished = tasks.futures.unfinished.borrow_mut();
-                let cancelled: Vec<_> =
-                    unfinished.iter_mut().filter_map(|(_, task)| task.take()).collect();
-                if unfinished.is_empty() {
-                    break;
-                }
-                cancelled
-            };
-            drop(cancelled);
-            // Its future is dropped with it and gives up its place.
-            drop(tasks.next().unwrap_or_else(|| tasks.run_queue.pop_blocking()));
-        }
+        self.tasks.is_destroyed.set(true);
+        // Not borrowed while they are dropped: what they hold may use the scheduler.
+        let unfinished = std::mem::take(&mut self.tasks.unfinished.borrow_mut().places);
+        drop(unfinished);
     }
 }
 
@@ -308,13 +366,9 @@ impl<T> EventSource for Executor<T> {
         if self.woken.answer(token).is_none() {
             return Ok(PostAction::Continue);
         }
-        let tasks = &self.tasks;
         self.woken.take_turn(STEPS_PER_TURN_MAX, || {
-            let Some(runnable) = tasks.next() else { return ControlFlow::Break(()) };
-            runnable.run();
-            // A statement of its own: the borrow must not last while the callback runs.
-            let output = tasks.futures.outputs.borrow_mut().pop_front();
-            if let Some(output) = output {
+            let Some(polled) = self.tasks.poll_next() else { return ControlFlow::Break(()) };
+            if let TaskPoll::Ready(output) = polled {
                 callback(output, &mut ());
             }
             ControlFlow::Continue(())

@@ -217,6 +217,7 @@ fn woken_too_late<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
         } else {
             waker.iter().for_each(Waker::wake_by_ref);
             t.dispatch_until("the future to end", |trace| trace.count("ended") == 1)?;
+            not_for_the_next(t, &spawner, waker.as_ref())?;
         }
         waker.iter().for_each(Waker::wake_by_ref);
         wakers.extend(waker);
@@ -226,5 +227,34 @@ fn woken_too_late<A: Adapter>(t: &mut Fixture<'_, A>) -> Check {
     t.handle = t.event_loop.handle();
     let others = thread::spawn(move || wakers.into_iter().for_each(Waker::wake));
     ensure!(others.join().is_ok(), "wake-ups of another thread, of a loop that is gone", "a panic");
-    t.expect_marks(&["ended"])
+    t.expect_marks(&["ended", "woken, ended"])
+}
+
+/// Who has the place of a future that ended, if there is such a thing, is not polled for it.
+fn not_for_the_next<A: Adapter>(
+    t: &mut Fixture<'_, A>,
+    spawner: &impl Spawn<String>,
+    ended: Option<&Waker>,
+) -> Check {
+    spawner.spawn(poll_fn(|context| {
+        context.waker().wake_by_ref();
+        Poll::Ready("woken, ended".to_string())
+    }));
+    let polls: [_; 2] = std::array::from_fn(|_| Rc::new(Cell::new(0)));
+    let spawn_next = |polls: &Rc<Cell<u32>>| {
+        let polls = polls.clone();
+        spawner.spawn(poll_fn(move |_| {
+            polls.set(polls.get() + 1);
+            Poll::Pending
+        }));
+    };
+    spawn_next(&polls[0]);
+    t.dispatch_until("both futures to be polled", |_| polls[0].get() > 0)?;
+    spawn_next(&polls[1]);
+    t.dispatch_until("the future after them to be polled", |_| polls[1].get() > 0)?;
+    ended.into_iter().for_each(Waker::wake_by_ref);
+    t.expect_silence()?;
+    let polls = polls.map(|polls| polls.get());
+    ensure!(polls == [1, 1], "each of two futures polled once, not for others", "{polls:?} polls");
+    Ok(())
 }
