@@ -39,12 +39,11 @@ pub(super) fn is_hand_written() -> Result<(), Failed> {
             let ratio = compare_here(&by_hand, floor)?;
             eprintln!("{name}: {ratio:?}");
             nearest = nearest.min(ratio.value.ln().abs());
-            // Without optimization the harness is not what it is.
-            if cfg!(debug_assertions) || nearest <= COST {
+            if nearest <= COST {
                 break;
             }
         }
-        if !cfg!(debug_assertions) && nearest > COST {
+        if nearest > COST {
             return Err(format!("the floor of {name} is not what it takes by hand").into());
         }
     }

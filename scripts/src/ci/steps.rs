@@ -162,18 +162,19 @@ fn targets() -> Result<Plan> {
             is_installed_by_ci: true,
         }));
     };
-    let check = |target: &&str| {
-        let mut command = Command::new(&cargo);
-        command
-            .args(["check", "--quiet", "--package", "calloop-ref", "--all-features"])
-            .args(["-Zbuild-std=std,panic_abort", "--target", target])
-            .env("RUSTC", &rustc)
-            .env("RUSTC_BOOTSTRAP", "1")
-            .env("RUSTFLAGS", "-D warnings")
-            .env("CARGO_TARGET_DIR", "target/targets");
-        command
-    };
-    Ok(Plan::Run(TARGETS.iter().map(check).collect()))
+    let mut check = Command::new(&cargo);
+    check
+        .args(["check", "--quiet", "--package", "calloop-ref", "--all-features"])
+        .arg("-Zbuild-std=std,panic_abort")
+        .env("RUSTC", &rustc)
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("RUSTFLAGS", "-D warnings")
+        .env("CARGO_TARGET_DIR", "target/targets");
+    // At once, because much of a standard library is one crate, for one processor.
+    for target in TARGETS {
+        check.args(["--target", target]);
+    }
+    Ok(Plan::Run(vec![check]))
 }
 
 /// The first cargo and rustc that have the source of the standard library with them.
