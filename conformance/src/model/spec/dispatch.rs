@@ -146,8 +146,10 @@ impl Model {
                 if entry.claim == Claim::Must || (entry.claim == Claim::May && is_open) {
                     entry.state.carry();
                 }
-                if let (Claim::May, State::Fd(fd)) = (entry.claim, &mut entry.state) {
-                    fd.forget_hang_up();
+                match (entry.claim, &mut entry.state) {
+                    (Claim::May, State::Fd(fd)) => fd.forget_hang_up(),
+                    (_, State::Executor(executor)) => executor.cut(dispatch.begin),
+                    _ => {}
                 }
             }
         }

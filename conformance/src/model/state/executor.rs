@@ -37,8 +37,8 @@ struct Wait {
     from: Option<Instant>,
     /// Nor after this.
     to: Option<Instant>,
-    /// How many waits of the loop have begun since then. One finds that there is something, the
-    /// next has the future polled.
+    /// How many waits of the loop have begun since then, in dispatches that came to their end. One
+    /// finds that there is something, the next has the future polled.
     waits: usize,
 }
 
@@ -93,6 +93,13 @@ impl Executor {
         let overdue = self.waits.values().filter(|wait| wait.is_overdue()).count();
         let is_stirred = std::mem::take(&mut self.is_stirred);
         claim_of_turn(self.left + overdue, is_stirred || self.may_wake().0)
+    }
+
+    /// The dispatch that began then was cut short, and what its wait found is left to the next.
+    pub(in crate::model) fn cut(&mut self, begin: Instant) {
+        for wait in self.waits.values_mut() {
+            wait.waits -= usize::from(wait.waits > 0 && wait.to.is_some_and(|to| to <= begin));
+        }
     }
 
     fn claim(&mut self) -> Claim {
