@@ -123,16 +123,19 @@ pub fn check_observed<A: Adapter>(
     Ok(stats)
 }
 
+/// So often in turn that of some hundred thousand programs on a busy machine none has it by chance.
+const DOUBTS: usize = 6;
+
 /// Performs a program; the counterexample that it is, if it shows a deviation.
 ///
-/// A deviation that the machine or another part of the process may have caused has to show three
-/// times.
+/// A deviation that the machine or another part of the process may have caused has to show
+/// six times in turn.
 pub fn replay<A: Adapter>(program: &Program) -> Option<Counterexample> {
     let mut tries = 1;
     loop {
         let performance = stage::perform::<A>(program);
         let deviation = performance.deviation?;
-        if tries == 3 || !performance.is_doubtful {
+        if tries == DOUBTS || !performance.is_doubtful {
             let (program, log) = (program.clone(), performance.log);
             return Some(Counterexample { seed: 0, program, deviation, log });
         }
