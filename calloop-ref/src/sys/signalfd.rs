@@ -1,6 +1,7 @@
 //! Signals as something to read (signalfd(2)), and the signal mask of a thread.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
@@ -68,20 +69,21 @@ impl SignalReader {
 
     /// Takes the pending signals of the set, lowest number first.
     pub(crate) fn read(&self, mut each: impl FnMut(SignalInfo)) -> io::Result<()> {
-        let mut buffer = [0; RECORD_SIZE * RECORDS_MAX];
+        // Not zeroed, which took more than all the rest: most often there is one.
+        let mut buffer = [MaybeUninit::uninit(); RECORD_SIZE * RECORDS_MAX];
         loop {
-            let length = match rustix::io::read(&self.signalfd, &mut buffer) {
-                Ok(length) => length,
+            let (records, left) = match rustix::io::read(&self.signalfd, &mut buffer) {
+                Ok(parts) => parts,
                 Err(Errno::AGAIN) => return Ok(()),
                 Err(Errno::INTR) => continue,
                 Err(error) => return Err(error.into()),
             };
-            for record in buffer[..length].chunks_exact(RECORD_SIZE) {
+            for record in records.chunks_exact(RECORD_SIZE) {
                 let record = record.try_into().expect("chunks have this size");
                 each(SignalInfo::parse(record));
             }
             // A buffer that is not full held all there was.
-            if length < buffer.len() {
+            if !left.is_empty() {
                 return Ok(());
             }
         }

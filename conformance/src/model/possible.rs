@@ -8,6 +8,9 @@ use crate::adapter::{Adapter, Capabilities, Capability, Interest, Mode};
 /// How often a program does something that takes long.
 const OUTINGS_MAX: u32 = 8;
 
+/// How many futures wait for descriptors: a loop need not have room for all that are ready.
+const TRANSFERS_MAX: u32 = 100;
+
 impl<A: Adapter> Stage<A> {
     pub(super) fn means_something(&self, action: Action, has_fd: bool) -> bool {
         let (model, slots) = (self.model.borrow(), self.slots.borrow());
@@ -51,7 +54,9 @@ impl<A: Adapter> Stage<A> {
                 is_outside && slot.sender.is_some() && !is_sending
             }
             Action::Release(_) => !is_sending && slot.is_held(),
-            Action::Spawn(_, future) => slot.spawn.is_some() && self.has_future(future),
+            Action::Spawn(_, future) => {
+                slot.spawn.is_some() && self.has_future(future) && self.has_descriptors(future)
+            }
             Action::Open(_) => slot.gates.iter().any(|gate| !gate.is_open()),
             Action::Cancel(_) => slot.cancel.is_some(),
             _ => false,
@@ -100,6 +105,13 @@ impl<A: Adapter> Stage<A> {
             Future::Sleeps => self.has(Capability::Sleep),
             Future::Reads | Future::Writes => self.has(Capability::AsyncIo),
         }
+    }
+
+    /// Whether what a future waits for is still brought by one wait, with all the others.
+    fn has_descriptors(&self, future: Future) -> bool {
+        let count = u32::from(matches!(future, Future::Reads | Future::Writes));
+        self.transfers.set(self.transfers.get() + count);
+        count == 0 || self.transfers.get() <= TRANSFERS_MAX
     }
 
     fn can_insert(&self, id: Id) -> bool {

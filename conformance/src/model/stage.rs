@@ -74,6 +74,8 @@ pub(super) struct Stage<A: Adapter> {
     pub(super) is_stopped: Cell<bool>,
     pub(super) messages_sent: Cell<u32>,
     pub(super) outings: Cell<u32>,
+    /// How many futures were to wait for descriptors.
+    pub(super) transfers: Cell<u32>,
     /// Counts the messages and futures that are not dropped yet.
     pub(super) alive: Arc<()>,
 }
@@ -118,6 +120,7 @@ impl<A: Adapter> Stage<A> {
             is_stopped: Cell::new(false),
             messages_sent: Cell::new(0),
             outings: Cell::new(0),
+            transfers: Cell::new(0),
             alive: Arc::default(),
         }
     }
