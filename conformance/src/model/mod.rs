@@ -123,13 +123,14 @@ pub fn check_observed<A: Adapter>(
     Ok(stats)
 }
 
-/// So often in turn that of some hundred thousand programs on a busy machine none has it by chance.
+/// How often a doubtful deviation has to show: three times in turn came by chance, on a busy machine,
+/// once in fifty thousand programs.
 const DOUBTS: usize = 6;
 
 /// Performs a program; the counterexample that it is, if it shows a deviation.
 ///
 /// A deviation that the machine or another part of the process may have caused has to show
-/// six times in turn.
+/// `DOUBTS` times in turn.
 pub fn replay<A: Adapter>(program: &Program) -> Option<Counterexample> {
     let mut tries = 1;
     loop {
