@@ -33,8 +33,8 @@ use sides::Sides;
 
 Records were not made side by side, so that their times are not compared. Two revisions take turns,
 each time as a new process; the base also against itself, which is the noise. A time counts as
-regressed if it exceeds the limit and the noise, twice in a row, and inconclusive if the noise
-exceeds the limit.
+regressed if it exceeds the limit and the noise, twice in a row; as ok if its interval rules out
+that it is slower by a fifth of the limit; and as inconclusive otherwise.
 
 Exit codes: 0 nothing regressed, 1 something did, 2 wrong usage, 3 it could not be compared")]
 pub(crate) struct Gate {

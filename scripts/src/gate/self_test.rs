@@ -131,8 +131,10 @@ fn clock(
         let sides = sides(burden)?;
         let mut row = Row::new(burden, Meter::Wall);
         for (number, bench) in benches.iter().cycle().take(times).enumerate() {
-            eprintln!("{}: {burden} on {bench}, {} of {times}", Meter::Wall, number + 1);
-            row.add(&sides.time(bench)?);
+            let finding = sides.time(bench)?;
+            let Finding { judgement, why, .. } = &finding;
+            eprintln!("{burden} on {bench}, {} of {times}: {judgement}, {why}", number + 1);
+            row.add(&finding);
         }
         let missed = times - row.regressed;
         if percent == 0 && row.regressed * 40 > times {
@@ -141,6 +143,10 @@ fn clock(
         }
         if percent == 10 && missed * 10 > times {
             broken.push(format!("of {times} times 10 % were added, {missed} were not found"));
+        }
+        // What is not found is not called as before either.
+        if percent > 0 && row.ok * 10 > times {
+            broken.push(format!("of {times} times {percent} % were added, {} were ok", row.ok));
         }
         rows.push(row);
     }

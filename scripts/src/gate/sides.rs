@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use anyhow::Result;
 use benches::burden::Burden;
 use benches::engine::Role;
-use benches::paired::{Settings, Verdict, compare, judge};
+use benches::paired::{self, Settings, Verdict, compare};
 use benches::workload::Repeats;
 use benches::{Bench, Faulty, Meter, Outcome, Program, exact};
 use reports::gate::{self, Budgets, Finding, Judgement};
@@ -19,6 +19,9 @@ pub(super) struct Sides {
     /// How much more time counts, as a part.
     pub(super) wall: f64,
 }
+
+/// As before is what is not slower by more than this part of the limit, by the whole interval.
+const OK: f64 = 0.2;
 
 impl Sides {
     /// Compares them by these meters, the worst first.
@@ -91,12 +94,12 @@ impl Sides {
             Ok(ratio) => ratio,
             Err(faulty) => return Ok(finding(bench, Judgement::Inconclusive, faulty.to_string())),
         };
-        let (judgement, why) = self.judge(&ratio);
+        let (judgement, why) = judge(&ratio, self.wall);
         if judgement != Judgement::Regressed {
             return Ok(finding(bench, judgement, why));
         }
         let again = again()?;
-        let (confirmed, why_again) = self.judge(&again);
+        let (confirmed, why_again) = judge(&again, self.wall);
         Ok(match confirmed {
             Judgement::Regressed => finding(bench, Judgement::Regressed, why_again),
             _ => {
@@ -104,25 +107,6 @@ impl Sides {
                 finding(bench, Judgement::Inconclusive, why)
             }
         })
-    }
-
-    fn judge(&self, ratio: &Ratio) -> (Judgement, String) {
-        let Ratio { value, low, high, noise } = ratio;
-        let moved = format!(
-            "{:+.1} % ({:+.1} to {:+.1}, noise {:.1})",
-            percent(*value),
-            percent(*low),
-            percent(*high),
-            100.0 * noise
-        );
-        let judgement = match judge(ratio, self.wall) {
-            Verdict::Slower if *value >= 1.0 + self.wall => Judgement::Regressed,
-            Verdict::Faster if *value <= 1.0 / (1.0 + self.wall) => Judgement::Improved,
-            Verdict::Inconclusive => Judgement::Inconclusive,
-            // Less than what was asked for.
-            Verdict::Slower | Verdict::Faster | Verdict::Same => Judgement::Ok,
-        };
-        (judgement, moved)
     }
 
     /// Whether the clock can be believed: the floor has no part of a loop in it, so that it is as
@@ -134,7 +118,7 @@ impl Sides {
         eprintln!("{}: {floor}, which does not change", Meter::Wall);
         let settings = Settings::default();
         let same = compare((floor, &self.base), (floor, &self.head), &settings)?;
-        let (judgement, why) = self.judge(&same);
+        let (judgement, why) = judge(&same, self.wall);
         if matches!(judgement, Judgement::Regressed | Judgement::Improved) {
             return Ok(Err(format!("{floor}, which is the same in both, moved by {why}")));
         }
@@ -142,11 +126,37 @@ impl Sides {
         let slowed = Program { burden: Burden::Work { percent }, ..self.base.clone() };
         let clean = Program { burden: Burden::Work { percent: 0 }, ..self.base.clone() };
         let slower = compare((floor, &clean), (floor, &slowed), &settings)?;
-        let (judgement, why) = self.judge(&slower);
+        let (judgement, why) = judge(&slower, self.wall);
         if judgement != Judgement::Regressed {
             return Ok(Err(format!("{percent} % more work on {floor} was seen as {why}")));
         }
         Ok(Ok(()))
+    }
+}
+
+/// Judges a ratio by how much more time counts, and tells what moved.
+///
+/// What may have become slower, by less than that, is neither regressed nor as before.
+fn judge(ratio: &Ratio, limit: f64) -> (Judgement, String) {
+    let Ratio { value, low, high, noise } = ratio;
+    let moved = format!(
+        "{:+.1} % ({:+.1} to {:+.1}, noise {:.1})",
+        percent(*value),
+        percent(*low),
+        percent(*high),
+        100.0 * noise
+    );
+    match paired::judge(ratio, limit) {
+        Verdict::Slower if *value >= 1.0 + limit => (Judgement::Regressed, moved),
+        Verdict::Faster if *value <= 1.0 / (1.0 + limit) => (Judgement::Improved, moved),
+        Verdict::Inconclusive => (Judgement::Inconclusive, moved),
+        Verdict::Slower | Verdict::Faster | Verdict::Same if *high <= 1.0 + OK * limit => {
+            (Judgement::Ok, moved)
+        }
+        Verdict::Slower | Verdict::Faster | Verdict::Same => {
+            let slower = percent(*high);
+            (Judgement::Inconclusive, format!("{moved}: {slower:.1} % slower is not ruled out"))
+        }
     }
 }
 
@@ -189,4 +199,41 @@ fn finding(bench: &Bench, judgement: Judgement, why: String) -> Finding {
 
 fn percent(ratio: f64) -> f64 {
     100.0 * (ratio - 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(value: f64, low: f64, high: f64, noise: f64) -> Judgement {
+        judge(&Ratio { value, low, high, noise }, 0.05).0
+    }
+
+    #[test]
+    fn a_time_is_as_before_if_its_interval_rules_out_that_it_is_slower() {
+        assert_eq!(judged(1.000, 0.995, 1.009, 0.01), Judgement::Ok);
+        assert_eq!(judged(0.980, 0.970, 0.990, 0.01), Judgement::Ok);
+        assert_eq!(judged(1.000, 0.980, 1.020, 0.01), Judgement::Inconclusive);
+        assert_eq!(judged(1.000, 0.995, 1.005, 0.06), Judgement::Inconclusive);
+    }
+
+    #[test]
+    fn what_is_slower_by_less_than_the_limit_is_not_as_before() {
+        assert_eq!(judged(1.010, 1.005, 1.015, 0.01), Judgement::Inconclusive);
+        assert_eq!(judged(1.049, 1.045, 1.055, 0.01), Judgement::Inconclusive);
+        assert_eq!(judged(1.051, 1.045, 1.055, 0.01), Judgement::Regressed);
+        assert_eq!(judged(1.051, 0.990, 1.100, 0.01), Judgement::Inconclusive);
+    }
+
+    #[test]
+    fn what_is_faster_by_the_limit_is_improved() {
+        assert_eq!(judged(0.950, 0.940, 0.960, 0.01), Judgement::Improved);
+        assert_eq!(judged(0.960, 0.950, 0.970, 0.01), Judgement::Ok);
+    }
+
+    #[test]
+    fn what_is_not_ruled_out_is_said() {
+        let (_, why) = judge(&Ratio { value: 1.01, low: 1.0, high: 1.021, noise: 0.02 }, 0.05);
+        assert_eq!(why, "+1.0 % (+0.0 to +2.1, noise 2.0): 2.1 % slower is not ruled out");
+    }
 }
