@@ -16,6 +16,7 @@ use syscalls::Sysno;
 use super::calls::Counts;
 use super::child;
 use super::{Meter, Trouble};
+use crate::processors::Pin;
 
 /// The system call that the process makes right before and after what counts, and nowhere else.
 const MARK: &str = "getppid";
@@ -29,6 +30,9 @@ pub(super) fn count(command: Command) -> Result<Counts, Trouble> {
 }
 
 fn trace(mut command: Command) -> Result<Counts, Trouble> {
+    // What is traced inherits it. They take turns, and to wake the other on the same processor
+    // takes a fraction of what it takes on another one that sleeps.
+    let _pin = Pin::here();
     let mut child = command.spawn()?;
     let attached = attach(&mut child);
     if attached.is_err() {

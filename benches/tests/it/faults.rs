@@ -34,17 +34,15 @@ fn the_broken_loop_without_a_fault_counts_right() {
 
 #[test]
 fn every_workload_misses_events_that_are_lost() {
-    let benches = small::<LOSES_EVERYTHING>().filter(|bench| bench.spec.events > 0);
-    // Most wait for them until their limit, so that all do it at once.
     let miss = |bench: Bench| {
-        thread::spawn(move || {
-            assert!(bench.check(1, Duration::from_secs(1)).is_err(), "{bench}: nothing was missed");
-        })
+        assert!(bench.check(1, Duration::from_secs(1)).is_err(), "{bench}: nothing was missed");
     };
-    let threads: Vec<_> = benches.map(miss).collect();
-    for thread in threads {
-        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-    }
+    // Most wait for them until their limit, so that all do it at once.
+    thread::scope(|scope| {
+        for bench in small::<LOSES_EVERYTHING>().filter(|bench| bench.spec.events > 0) {
+            scope.spawn(move || miss(bench));
+        }
+    });
 }
 
 /// Messages, idle callbacks and what futures resolve to can be had only once.
@@ -105,10 +103,11 @@ fn sources_that_stay_though_removed() {
 
 #[test]
 fn timers_that_are_not_set_anew() {
-    let found = fault::<IGNORES_RESETS>("timer-rearm/at=head,live=0", LIMIT);
-    assert_eq!(found, "an operation delivered 0 events instead of 1");
-    let found = fault::<FIRES_ONCE>("timer-repeat", LIMIT);
-    assert_eq!(found, "an operation delivered 0 events instead of 1");
+    let is_found = |found| assert_eq!(found, "an operation delivered 0 events instead of 1");
+    thread::scope(|scope| {
+        scope.spawn(|| is_found(fault::<IGNORES_RESETS>("timer-rearm/at=head,live=0", LIMIT)));
+        scope.spawn(|| is_found(fault::<FIRES_ONCE>("timer-repeat", LIMIT)));
+    });
 }
 
 #[test]
@@ -120,23 +119,18 @@ fn early_timers_among_others() {
 }
 
 #[test]
-fn lost_messages() {
-    let found = fault::<LOSES_A_MESSAGE>("channel/burst=1000", LIMIT);
-    assert_eq!(found, "an operation delivered 999 events instead of 1000");
-}
-
-#[test]
 fn one_message_of_many_lost() {
-    for (workload, expected) in [
-        ("channel/burst=64,bound=64", "an operation delivered 63 events instead of 64"),
-        ("channel-streamed/producers=1", "an operation delivered 9999 events instead of 10000"),
-        (
-            "channel-streamed/producers=4,bound=64",
-            "an operation delivered 9999 events instead of 10000",
-        ),
-    ] {
-        assert_eq!(fault::<LOSES_A_MESSAGE>(workload, LIMIT), expected, "{workload}");
-    }
+    let is_missed = |workload: &str, (delivered, sent): (u32, u32)| {
+        let found = fault::<LOSES_A_MESSAGE>(workload, LIMIT);
+        let expected = format!("an operation delivered {delivered} events instead of {sent}");
+        assert_eq!(found, expected, "{workload}");
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| is_missed("channel/burst=1000", (999, 1000)));
+        scope.spawn(|| is_missed("channel/burst=64,bound=64", (63, 64)));
+        scope.spawn(|| is_missed("channel-streamed/producers=1", (9999, 10000)));
+        scope.spawn(|| is_missed("channel-streamed/producers=4,bound=64", (9999, 10000)));
+    });
 }
 
 #[test]
