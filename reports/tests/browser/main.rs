@@ -1,6 +1,7 @@
 //! The page in a real browser: nothing reaches beyond it, is cut, overlaps or is too pale, at two
 //! widths and in both themes. Runs where there is a Chromium; set `SCREENSHOTS` to a directory to
-//! look at it, too.
+//! look at it, too, and `RECORD` to a record to have its page looked at instead of the committed
+//! one's.
 
 use std::env;
 use std::fs;
@@ -81,6 +82,9 @@ fn record() -> Record {
         ("sd-event", "252"),
         ("libwayland", "1.21.0"),
     ];
+    if let Some(path) = env::var_os("RECORD") {
+        return Record::read(Path::new(&path)).unwrap_or_else(|error| panic!("{error}"));
+    }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("results/record.json");
     let mut record = Record::read(&path).expect("the committed record reads");
     let mut known = record.conformance.last().expect("it has loops").clone();
