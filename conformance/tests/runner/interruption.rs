@@ -1,6 +1,7 @@
 //! A run that is ended in the middle.
 
-use std::process::{Child, Stdio};
+use std::fs;
+use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -11,9 +12,14 @@ use crate::program::{command, is_alive, pids, wait_until};
 
 /// Starts a run of rules of which one hangs, and waits until it does.
 fn start(rules: &[&str]) -> (TempDir, Child, i32) {
+    start_by(rules, |program| program)
+}
+
+/// The same by another program.
+fn start_by(rules: &[&str], by: impl FnOnce(Command) -> Command) -> (TempDir, Child, i32) {
     let directory = tempdir().unwrap();
     let json = directory.path().join("record.json");
-    let mut program = command("one", &[rules, &["--json", json.to_str().unwrap()]].concat());
+    let mut program = by(command("one", &[rules, &["--json", json.to_str().unwrap()]].concat()));
     program.env(PIDS, directory.path()).stdout(Stdio::null()).stderr(Stdio::piped());
     let child = program.spawn().unwrap();
     wait_until("the hang of a rule", || !pids(directory.path(), "hung").is_empty());
@@ -50,4 +56,25 @@ pub(crate) fn a_killed_runner_leaves_no_process() {
     send(Signal::SIGKILL, &child);
     child.wait().unwrap();
     wait_until("the end of the rule", || !is_alive(hung));
+}
+
+/// As nohup(1) and shells in the background have it.
+pub(crate) fn what_is_ignored_stays_so() {
+    if !cfg!(target_os = "linux") {
+        return;
+    }
+    let ignoring = |program: Command| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "trap '' INT; exec \"$0\" \"$@\""]);
+        shell.arg(program.get_program()).args(program.get_args());
+        shell.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        shell
+    };
+    let (_directory, child, _) = start_by(&["BAD-01"], ignoring);
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+    let ignored = u64::from_str_radix(ignored.trim(), 16).unwrap();
+    assert_ne!(ignored & 1 << (Signal::SIGINT as i32 - 1), 0);
+    send(Signal::SIGTERM, &child);
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
 }

@@ -13,8 +13,12 @@ mod selection;
 mod verdicts;
 
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use libtest_mimic::{Arguments, Trial};
+use signal_hook::consts::SIGINT;
+use signal_hook::flag::register_conditional_default;
 
 macro_rules! tests {
     ($($module:ident: $($name:ident),+;)+) => {
@@ -31,6 +35,9 @@ fn main() -> ExitCode {
     if let Some(code) = program::main() {
         return code;
     }
+    // What a shell without job control starts in the background ignores interrupts, and all that this
+    // starts. What is handled, here as it is by default, they do not ignore.
+    register_conditional_default(SIGINT, Arc::new(AtomicBool::new(true))).expect("a handler");
     let tests = tests! {
         verdicts: misbehaviour_is_a_result_and_the_run_goes_on, a_failure_explains_itself,
             rules_start_clean, a_rule_is_repeated_until_it_fails;
@@ -44,7 +51,8 @@ fn main() -> ExitCode {
             results_that_cannot_be_written_fail, a_closed_output_ends_the_run;
         readme: commands_work, the_explanation_is_real;
         broken: a_loop_that_dies_is_found, a_loop_that_hangs_is_found;
-        interruption: a_signal_leaves_no_process, a_killed_runner_leaves_no_process;
+        interruption: a_signal_leaves_no_process, a_killed_runner_leaves_no_process,
+            what_is_ignored_stays_so;
     };
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
 }
