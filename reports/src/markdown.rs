@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
+use crate::gaps::gaps;
 use crate::gate::{self, Finding, Judgement};
 use crate::ratio::{self, Row, figure};
-use crate::record::{Conformance, Record, RuleResult, Verdict};
+use crate::record::{Conformance, Missing, Record, RuleResult, Verdict};
 
 /// What a record says: how each loop kept the rules, what is not as expected, what a wake-up costs,
 /// and what could not be measured.
@@ -20,8 +21,8 @@ pub fn summary(record: &Record) -> String {
     costs(record, &mut text);
     if !record.missing.is_empty() {
         text.push_str("\n### Not measured\n\n");
-        for missing in &record.missing {
-            line(&mut text, format_args!("* {}: {}; {}", missing.what, missing.why, missing.mend));
+        for (what, Missing { why, mend, .. }) in gaps(&record.missing) {
+            line(&mut text, format_args!("* {}: {why}; {mend}", what.join(", ")));
         }
     }
     text
@@ -163,7 +164,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Detail, Measurement, Missing, Outcome, Subject};
+    use crate::record::{Detail, Measurement, Outcome, Subject};
 
     fn record() -> Record {
         let result = |id: &str, outcome| RuleResult {

@@ -20,12 +20,13 @@ use benches_field as field;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
+use reports::gaps::gaps;
 use reports::machine::ProcessorTime;
 use reports::record::{Measurement, Missing, Record};
 use reports::store;
 use signal_hook::consts::SIGINT;
 
-use self::table::{gaps, table};
+use self::table::table;
 use crate::{latency, targets};
 
 /// What to measure.

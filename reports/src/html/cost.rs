@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::{Palette, Picture, exactly, figures, quantity};
+use super::{Palette, Picture, exactly, figures, folded, quantity};
 use crate::plot::{self, Axis, Scale};
 use crate::ratio::{self, Row};
 use crate::record::{Measurement, Record, Subject};
@@ -37,12 +37,15 @@ pub(super) fn section(record: &Record) -> Markup {
                     p { "As multiples of the floor; shorter is cheaper." }
                     (figures(&pictures))
                 }
-                (table(meter, &rows))
+                (folded(engines(&rows).len() <= COLUMNS_MAX, table(meter, &rows)))
             }
             (curves(&palette, &record.measurements))
         }
     }
 }
+
+/// A table of more engines is unfolded by who wants it.
+const COLUMNS_MAX: usize = 6;
 
 fn title(meter: &str) -> String {
     match meter {
@@ -97,33 +100,36 @@ fn ratios_of(palette: &Palette<'_>, title: &str, rows: &[&Row<'_>]) -> Option<Pi
     Picture::new(palette, engines, |series| plot::bars(title, "times the floor", &sizes, series))
 }
 
+/// A row a workload, with a column for each engine. It scrolls by itself, because there may be many.
 fn table(meter: &str, rows: &[&Row<'_>]) -> Markup {
     let engines = engines(rows);
     let figure = |value: f64| if meter == "wall" { quantity(value) } else { exactly(value) };
     html! {
-        table.cards {
-            thead {
-                tr {
-                    th scope="col" { "workload" }
-                    th scope="col" { "unit" }
-                    th scope="col" { "floor" }
-                    @for engine in &engines { th scope="col" { (engine.name) " " (engine.version) } }
-                }
-            }
-            tbody {
-                @for row in rows {
+        div.scroll tabindex="0" role="region" aria-label={ (title(meter)) " of each workload" } {
+            table.cards {
+                thead {
                     tr {
-                        th scope="row" { (workload(row)) }
-                        td data-label="unit" { (row.unit) }
-                        td.number data-label="floor" {
-                            @if let Some(floor) = row.floor { (figure(floor)) }
-                        }
-                        @for engine in &engines {
-                            td.number data-label={ (engine.name) " " (engine.version) } {
-                                @if let Some(value) = row.values.get(engine) {
-                                    (figure(*value))
-                                    @if let Some(ratio) = row.ratio(engine) {
-                                        " (" (format!("{ratio:.2}")) "×)"
+                        th scope="col" { "workload" }
+                        th scope="col" { "unit" }
+                        th scope="col" { "floor" }
+                        @for engine in &engines { th scope="col" { (engine.name) " " (engine.version) } }
+                    }
+                }
+                tbody {
+                    @for row in rows {
+                        tr {
+                            th scope="row" { (workload(row)) }
+                            td data-label="unit" { (row.unit) }
+                            td.number data-label="floor" {
+                                @if let Some(floor) = row.floor { (figure(floor)) }
+                            }
+                            @for engine in &engines {
+                                td.number data-label={ (engine.name) " " (engine.version) } {
+                                    @if let Some(value) = row.values.get(engine) {
+                                        (figure(*value))
+                                        @if let Some(ratio) = row.ratio(engine) {
+                                            " (" (format!("{ratio:.2}")) "×)"
+                                        }
                                     }
                                 }
                             }

@@ -2,7 +2,8 @@
 
 use maud::{Markup, html};
 
-use crate::record::Record;
+use crate::gaps::gaps;
+use crate::record::{Missing, Record};
 
 pub(super) fn missing(record: &Record) -> Markup {
     html! {
@@ -10,10 +11,28 @@ pub(super) fn missing(record: &Record) -> Markup {
             section id="missing" {
                 h2 { "Not measured" }
                 ul {
-                    @for missing in &record.missing {
-                        li { strong { (missing.what) } ": " (missing.why) ". " (missing.mend) "." }
+                    @for (what, Missing { why, mend, .. }) in gaps(&record.missing) {
+                        li { (listed(&what)) (why) ". " (mend) "." }
                     }
                 }
+            }
+        }
+    }
+}
+
+/// As many stand in a line; what is more is unfolded.
+const LISTED_MAX: usize = 3;
+
+fn listed(what: &[&str]) -> Markup {
+    html! {
+        @if what.len() <= LISTED_MAX { strong { (what.join(", ")) } ": " }
+        @else {
+            details {
+                summary {
+                    strong { (what[..LISTED_MAX].join(", ")) }
+                    " and " (what.len() - LISTED_MAX) " more"
+                }
+                (what[LISTED_MAX..].join(", "))
             }
         }
     }

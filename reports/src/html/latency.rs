@@ -2,12 +2,15 @@
 
 use maud::{Markup, html};
 
-use super::{Palette, Picture, figures};
+use super::{Palette, Picture, figures, folded};
 use crate::plot::{self, Axis, Scale};
 use crate::record::{Latency, Record};
 
 /// The percentiles of the table.
 const PERCENTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)];
+
+/// A table with more of them is unfolded by who wants it.
+const ROWS_MAX: usize = 50;
 
 pub(super) fn section(record: &Record) -> Markup {
     let palette = Palette::of(record);
@@ -35,7 +38,7 @@ pub(super) fn section(record: &Record) -> Markup {
             }
             @if !workloads.is_empty() {
                 (figures(&pictures))
-                (table(record))
+                (folded(record.latencies.len() <= ROWS_MAX, table(record)))
             }
         }
     }

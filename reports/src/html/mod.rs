@@ -135,6 +135,16 @@ fn figures(pictures: &[(String, Picture)]) -> Markup {
     }
 }
 
+/// A table beside its pictures, which is long for some records.
+fn folded(is_open: bool, table: Markup) -> Markup {
+    html! {
+        details open[is_open] {
+            summary { "The figures" }
+            (table)
+        }
+    }
+}
+
 fn class_of(colour: Option<usize>) -> String {
     let Some(number) = colour else { return "colour-ink".to_string() };
     let form = if plot::is_second(number) { " second" } else { "" };

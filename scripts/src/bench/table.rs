@@ -2,7 +2,7 @@
 
 use comfy_table::{CellAlignment, Table, presets};
 use reports::ratio::{self, Row, figure};
-use reports::record::{Measurement, Missing, Subject};
+use reports::record::{Measurement, Subject};
 
 /// More columns do not stand beside each other on most terminals.
 const COLUMNS_MAX: usize = 6;
@@ -76,19 +76,6 @@ fn cell(row: &Row<'_>, engine: &Subject) -> Option<[String; 2]> {
     Some([value, ratio])
 }
 
-/// What has one reason together, with one that has it.
-pub(super) fn gaps(missing: &[Missing]) -> Vec<(Vec<&str>, &Missing)> {
-    let mut gaps: Vec<(Vec<&str>, &Missing)> = Vec::new();
-    for gap in missing {
-        let is_same = |other: &Missing| (&other.why, &other.mend) == (&gap.why, &gap.mend);
-        match gaps.iter_mut().find(|(_, other)| is_same(other)) {
-            Some((what, _)) => what.push(&gap.what),
-            None => gaps.push((vec![&gap.what], gap)),
-        }
-    }
-    gaps
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,18 +112,5 @@ mod tests {
         assert_eq!(lines[1], ["ping", "calls/operation", "floor", "2"]);
         assert_eq!(lines[2], ["loop-1", "1", "4", "2.00×"]);
         assert_eq!(lines.len(), 2 + COLUMNS_MAX + 1);
-    }
-
-    #[test]
-    fn gaps_of_one_reason_stand_together() {
-        let gap = |what: &str, why: &str| Missing {
-            what: what.to_string(),
-            why: why.to_string(),
-            mend: String::new(),
-        };
-        let missing =
-            [gap("ping on mio", "no pings"), gap("idle", "else"), gap("wake", "no pings")];
-        let gaps: Vec<Vec<&str>> = gaps(&missing).into_iter().map(|(what, _)| what).collect();
-        assert_eq!(gaps, [vec!["ping on mio", "wake"], vec!["idle"]]);
     }
 }
