@@ -12,7 +12,7 @@ pub(super) fn missing(record: &Record) -> Markup {
                 h2 { "Not measured" }
                 ul {
                     @for (what, Missing { why, mend, .. }) in gaps(&record.missing) {
-                        li { (listed(&what)) (why) ". " (mend) "." }
+                        li { (listed(&what)) (why) "; " (mend) }
                     }
                 }
             }
