@@ -165,6 +165,15 @@ pub fn bars(title: &str, axis: &str, rows: &[String], series: &[Series]) -> Opti
         return None;
     }
     let xs = span(places.into_iter().chain([0.0]))?;
+    let label = |place: f64| match Scale::Log.label(place) {
+        label if label.is_empty() => label,
+        label => format!("{label}×"),
+    };
+    // Where not every power of ten has room for its label, only each second has one, or each third.
+    let widest =
+        [xs.start, xs.end].map(|place| label(place).chars().count() + 1).into_iter().max()?;
+    let room = f64::from(WIDTH - name_width.min(WIDTH / 2) - 30);
+    let step = ((xs.end - xs.start) * LETTER * widest as f64 / room).ceil().max(1.0);
     let height = BAR * (rows.len() * (series.len() + 1)) as u32 + 54;
     Some(svg(title, height, |area| {
         let mut chart = ChartBuilder::on(area)
@@ -184,9 +193,9 @@ pub fn bars(title: &str, axis: &str, rows: &[String], series: &[Series]) -> Opti
             .axis_desc_style(FONT)
             .x_desc(axis)
             .x_labels(whole_places(&xs))
-            .x_label_formatter(&|place| match Scale::Log.label(*place) {
-                label if label.is_empty() => label,
-                label => format!("{label}×"),
+            .x_label_formatter(&|place| match place.round() % step == 0.0 {
+                true => label(*place),
+                false => String::new(),
             })
             .draw()?;
         let thickness = 1.0 / (series.len() as f64 + 1.0);
@@ -277,6 +286,19 @@ mod tests {
         let picture = bars("ratios", "times", &rows, &[series(&[(0.0, 0.2), (1.0, 4.0)])]).unwrap();
         assert!(picture.contains("ping") && picture.contains("ready &amp; set"), "{picture}");
         assert!(picture.contains("0.1×") && picture.contains("10×"), "{picture}");
+    }
+
+    #[test]
+    fn labels_that_would_overlap_are_left_out() {
+        let name = "a workload of sizes, of which it has many".to_string();
+        let bars = |least| {
+            let points = [(0.0, least), (0.0, 1000.0)];
+            bars("", "", std::slice::from_ref(&name), &[series(&points)]).unwrap()
+        };
+        let few = bars(0.1);
+        assert!(["0.1×", "1×", "10×", "100×", "1 k×"].iter().all(|label| few.contains(label)));
+        let many = bars(0.00001);
+        assert!(many.contains("1×") && !(many.contains("10×") && many.contains("100×")), "{many}");
     }
 
     #[test]
