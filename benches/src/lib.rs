@@ -58,6 +58,7 @@ pub use self::engine::{Bench, builtin, not_here, of};
 pub use self::meters::{CountingAllocator, Meter, Program, exact, serve, serve_engine};
 pub use self::outcome::{Faulty, Outcome, Progress};
 pub use self::paired::Settings;
+pub use self::processors::Pin;
 pub use self::profile::Profile;
 pub use self::quick::quick;
 pub use self::select::{Unknown, select};

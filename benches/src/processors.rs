@@ -15,7 +15,7 @@ thread_local! {
 ///
 /// What the operating system does not permit is left undone.
 #[derive(Debug)]
-pub(crate) struct Pin {
+pub struct Pin {
     here: usize,
     /// It belongs to its thread.
     _thread: PhantomData<*const ()>,
@@ -23,7 +23,7 @@ pub(crate) struct Pin {
 
 impl Pin {
     /// Pins the thread to the processor that it runs on.
-    pub(crate) fn here() -> Self {
+    pub fn here() -> Self {
         let here = sched_getcpu();
         PINS.with_borrow_mut(|pins| match pins {
             Some((count, _)) => *count += 1,

@@ -2,14 +2,15 @@
 
 /// Keeps nothing where it is.
 #[derive(Debug)]
-pub(crate) struct Pin(());
+pub struct Pin(());
 
 /// Processors, of which none is known.
 #[derive(Clone, Debug)]
 pub(crate) enum Processors {}
 
 impl Pin {
-    pub(crate) fn here() -> Self {
+    /// Leaves the thread where it is.
+    pub fn here() -> Self {
         Pin(())
     }
 

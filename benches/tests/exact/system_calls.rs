@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
-use std::thread;
 
-use benches::{Bench, Meter, Program, builtin, select};
+use benches::{Bench, Meter, Pin, Program, builtin, select};
 use libtest_mimic::{Failed, Trial};
 use reports::record::Measurement;
-use rustix::thread::{CpuSet, sched_getcpu, sched_setaffinity};
 
 use crate::kit::{id, measure, measured, of_workload, one_of_each, part, trial};
 
@@ -115,23 +113,15 @@ fn agree_with_strace() -> Result<(), Failed> {
         eprintln!("not compared: there is no strace");
         return Ok(());
     }
-    // strace does not tell threads apart.
-    let benches = one_of_each().into_iter().filter(|bench| !bench.spec.is_one_sided);
-    let compare = || {
-        stay_on_this_processor();
-        benches.into_iter().try_for_each(|bench| agrees_with_strace(&bench))
-    };
-    // On a thread of its own, because other tests go on with this one.
-    let compared = thread::scope(|scope| scope.spawn(compare).join());
-    compared.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-}
-
-/// strace and what it traces take turns, and are quicker about it on one processor.
-fn stay_on_this_processor() {
-    let mut only = CpuSet::new();
-    only.set(sched_getcpu());
-    // Where that is forbidden, it takes longer.
-    let _ = sched_setaffinity(None, &only);
+    // strace and what it traces take turns, and are quicker about it on one processor.
+    let _pin = Pin::here();
+    for bench in &one_of_each() {
+        // strace does not tell threads apart.
+        if !bench.spec.is_one_sided {
+            agrees_with_strace(bench)?;
+        }
+    }
+    Ok(())
 }
 
 fn agrees_with_strace(bench: &Bench) -> Result<(), Failed> {

@@ -20,8 +20,8 @@ pub(super) struct Sides {
     pub(super) wall: f64,
 }
 
-/// As before is what is not slower by more than this part of the limit, by the whole interval.
-const OK: f64 = 0.2;
+/// As before is what is not slower by this part of the limit, by its whole interval.
+const RULED_OUT: f64 = 0.2;
 
 impl Sides {
     /// Compares them by these meters, the worst first.
@@ -150,10 +150,8 @@ fn judge(ratio: &Ratio, limit: f64) -> (Judgement, String) {
         Verdict::Slower if *value >= 1.0 + limit => (Judgement::Regressed, moved),
         Verdict::Faster if *value <= 1.0 / (1.0 + limit) => (Judgement::Improved, moved),
         Verdict::Inconclusive => (Judgement::Inconclusive, moved),
-        Verdict::Slower | Verdict::Faster | Verdict::Same if *high <= 1.0 + OK * limit => {
-            (Judgement::Ok, moved)
-        }
-        Verdict::Slower | Verdict::Faster | Verdict::Same => {
+        _ if *high <= 1.0 + RULED_OUT * limit => (Judgement::Ok, moved),
+        _ => {
             let slower = percent(*high);
             (Judgement::Inconclusive, format!("{moved}: {slower:.1} % slower is not ruled out"))
         }
