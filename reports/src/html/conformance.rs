@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
+use super::scroller;
 use crate::record::{Conformance, Expectation, Outcome, Record, RuleResult, Verdict};
 
 pub(super) const VERDICTS: [Verdict; 7] = [
@@ -115,28 +116,27 @@ pub(super) fn rules(record: &Record) -> Markup {
     }
 }
 
-/// A table with a column for each loop. It scrolls by itself, and its headers stay.
+/// A table with a column for each loop.
 fn matrix(loops: &Loops<'_>, row: &str, name: &str, rows: Markup) -> Markup {
-    html! {
-        div.scroll tabindex="0" role="region" aria-label={ "rules " (name) } {
-            table.matrix {
-                thead {
-                    tr {
-                        th scope="col" { (row) }
-                        @for (conformance, _) in loops {
-                            th scope="col" {
-                                span {
-                                    (conformance.subject.name) " "
-                                    small { (conformance.subject.version) }
-                                }
+    let table = html! {
+        table.matrix {
+            thead {
+                tr {
+                    th scope="col" { (row) }
+                    @for (conformance, _) in loops {
+                        th scope="col" {
+                            span {
+                                (conformance.subject.name) " "
+                                small { (conformance.subject.version) }
                             }
                         }
                     }
                 }
-                tbody { (rows) }
             }
+            tbody { (rows) }
         }
-    }
+    };
+    scroller(&format!("rules {name}"), table)
 }
 
 /// Whether anything in a group came out other than expected.

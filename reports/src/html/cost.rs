@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::{Palette, Picture, exactly, figures, folded, quantity};
+use super::{Palette, Picture, exactly, figures, folded, quantity, scroller};
 use crate::plot::{self, Axis, Scale};
 use crate::ratio::{self, Row};
 use crate::record::{Measurement, Record, Subject};
@@ -100,36 +100,34 @@ fn ratios_of(palette: &Palette<'_>, title: &str, rows: &[&Row<'_>]) -> Option<Pi
     Picture::new(palette, engines, |series| plot::bars(title, "times the floor", &sizes, series))
 }
 
-/// A row a workload, with a column for each engine. It scrolls by itself, because there may be many.
+/// A row a workload, with a column for each engine.
 fn table(meter: &str, rows: &[&Row<'_>]) -> Markup {
     let engines = engines(rows);
     let figure = |value: f64| if meter == "wall" { quantity(value) } else { exactly(value) };
-    html! {
-        div.scroll tabindex="0" role="region" aria-label={ (title(meter)) " of each workload" } {
-            table.cards {
-                thead {
-                    tr {
-                        th scope="col" { "workload" }
-                        th scope="col" { "unit" }
-                        th scope="col" { "floor" }
-                        @for engine in &engines { th scope="col" { (engine.name) " " (engine.version) } }
-                    }
+    let table = html! {
+        table.cards {
+            thead {
+                tr {
+                    th scope="col" { "workload" }
+                    th scope="col" { "unit" }
+                    th scope="col" { "floor" }
+                    @for engine in &engines { th scope="col" { (engine.name) " " (engine.version) } }
                 }
-                tbody {
-                    @for row in rows {
-                        tr {
-                            th scope="row" { (workload(row)) }
-                            td data-label="unit" { (row.unit) }
-                            td.number data-label="floor" {
-                                @if let Some(floor) = row.floor { (figure(floor)) }
-                            }
-                            @for engine in &engines {
-                                td.number data-label={ (engine.name) " " (engine.version) } {
-                                    @if let Some(value) = row.values.get(engine) {
-                                        (figure(*value))
-                                        @if let Some(ratio) = row.ratio(engine) {
-                                            " (" (format!("{ratio:.2}")) "×)"
-                                        }
+            }
+            tbody {
+                @for row in rows {
+                    tr {
+                        th scope="row" { (workload(row)) }
+                        td data-label="unit" { (row.unit) }
+                        td.number data-label="floor" {
+                            @if let Some(floor) = row.floor { (figure(floor)) }
+                        }
+                        @for engine in &engines {
+                            td.number data-label={ (engine.name) " " (engine.version) } {
+                                @if let Some(value) = row.values.get(engine) {
+                                    (figure(*value))
+                                    @if let Some(ratio) = row.ratio(engine) {
+                                        " (" (format!("{ratio:.2}")) "×)"
                                     }
                                 }
                             }
@@ -138,7 +136,8 @@ fn table(meter: &str, rows: &[&Row<'_>]) -> Markup {
                 }
             }
         }
-    }
+    };
+    scroller(&format!("{} of each workload", title(meter)), table)
 }
 
 /// The times of one workload by its one size that varies, the others being equal.

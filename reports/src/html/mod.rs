@@ -135,6 +135,13 @@ fn figures(pictures: &[(String, Picture)]) -> Markup {
     }
 }
 
+/// A table that may be wider than the page: it scrolls by itself, and its headers stay.
+fn scroller(name: &str, table: Markup) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label=(name) { (table) }
+    }
+}
+
 /// A table beside its pictures, which is long for some records.
 fn folded(is_open: bool, table: Markup) -> Markup {
     html! {
